@@ -1,0 +1,115 @@
+package wire
+
+// The API keys that are served or sent.
+const (
+	KeyProduce                 int16 = 0
+	KeyFetch                   int16 = 1
+	KeyListOffsets             int16 = 2
+	KeyMetadata                int16 = 3
+	KeyApiVersions             int16 = 18
+	KeyCreateTopics            int16 = 19
+	KeyDeleteTopics            int16 = 20
+	KeyInitProducerId          int16 = 22
+	KeyOffsetForLeaderEpoch    int16 = 23
+	KeyDescribeConfigs         int16 = 32
+	KeyVote                    int16 = 52
+	KeyBeginQuorumEpoch        int16 = 53
+	KeyEndQuorumEpoch          int16 = 54
+	KeyDescribeQuorum          int16 = 55
+	KeyAlterPartition          int16 = 56
+	KeyEnvelope                int16 = 58
+	KeyFetchSnapshot           int16 = 59
+	KeyDescribeCluster         int16 = 60
+	KeyBrokerRegistration      int16 = 62
+	KeyBrokerHeartbeat         int16 = 63
+	KeyUnregisterBroker        int16 = 64
+	KeyAllocateProducerIds     int16 = 67
+	KeyControllerRegistration  int16 = 70
+	KeyAssignReplicasToDirs    int16 = 73
+	KeyDescribeTopicPartitions int16 = 75
+)
+
+// API is one row of the protocol's table of APIs.
+type API struct {
+	Key          int16
+	Name         string
+	Min, Max     int16 // the versions that have a codec
+	FlexibleFrom int16 // the first version with compact lengths and tags
+	Broker       bool  // on broker listeners
+	Controller   bool  // on controller listeners
+	// UnstableFrom is the first version that is only served when
+	// unstable.api.versions.enable is set; 0 when there is none.
+	UnstableFrom int16
+
+	newRequest  func() Request
+	newResponse func() Response
+}
+
+// APIs is the table, in key order.
+var APIs = []API{
+	{Key: KeyProduce, Name: "Produce", Min: 3, Max: 13, FlexibleFrom: 9, Broker: true, newRequest: func() Request { return new(ProduceRequest) }, newResponse: func() Response { return new(ProduceResponse) }},
+	{Key: KeyFetch, Name: "Fetch", Min: 4, Max: 18, FlexibleFrom: 12, Broker: true, Controller: true, newRequest: func() Request { return new(FetchRequest) }, newResponse: func() Response { return new(FetchResponse) }},
+	{Key: KeyListOffsets, Name: "ListOffsets", Min: 1, Max: 11, FlexibleFrom: 6, Broker: true, newRequest: func() Request { return new(ListOffsetsRequest) }, newResponse: func() Response { return new(ListOffsetsResponse) }},
+	{Key: KeyMetadata, Name: "Metadata", Min: 0, Max: 13, FlexibleFrom: 9, Broker: true, newRequest: func() Request { return new(MetadataRequest) }, newResponse: func() Response { return new(MetadataResponse) }},
+	{Key: KeyApiVersions, Name: "ApiVersions", Min: 0, Max: 5, FlexibleFrom: 3, Broker: true, Controller: true, newRequest: func() Request { return new(ApiVersionsRequest) }, newResponse: func() Response { return new(ApiVersionsResponse) }},
+	{Key: KeyCreateTopics, Name: "CreateTopics", Min: 2, Max: 7, FlexibleFrom: 5, Broker: true, Controller: true, newRequest: func() Request { return new(CreateTopicsRequest) }, newResponse: func() Response { return new(CreateTopicsResponse) }},
+	{Key: KeyDeleteTopics, Name: "DeleteTopics", Min: 1, Max: 6, FlexibleFrom: 4, Broker: true, Controller: true, newRequest: func() Request { return new(DeleteTopicsRequest) }, newResponse: func() Response { return new(DeleteTopicsResponse) }},
+	{Key: KeyInitProducerId, Name: "InitProducerId", Min: 0, Max: 6, FlexibleFrom: 2, Broker: true, UnstableFrom: 6, newRequest: func() Request { return new(InitProducerIdRequest) }, newResponse: func() Response { return new(InitProducerIdResponse) }},
+	{Key: KeyOffsetForLeaderEpoch, Name: "OffsetForLeaderEpoch", Min: 2, Max: 4, FlexibleFrom: 4, Broker: true, newRequest: func() Request { return new(OffsetForLeaderEpochRequest) }, newResponse: func() Response { return new(OffsetForLeaderEpochResponse) }},
+	{Key: KeyDescribeConfigs, Name: "DescribeConfigs", Min: 1, Max: 4, FlexibleFrom: 4, Broker: true, Controller: true, newRequest: func() Request { return new(DescribeConfigsRequest) }, newResponse: func() Response { return new(DescribeConfigsResponse) }},
+	{Key: KeyVote, Name: "Vote", Min: 0, Max: 2, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(VoteRequest) }, newResponse: func() Response { return new(VoteResponse) }},
+	{Key: KeyBeginQuorumEpoch, Name: "BeginQuorumEpoch", Min: 0, Max: 1, FlexibleFrom: 1, Controller: true, newRequest: func() Request { return new(BeginQuorumEpochRequest) }, newResponse: func() Response { return new(BeginQuorumEpochResponse) }},
+	{Key: KeyEndQuorumEpoch, Name: "EndQuorumEpoch", Min: 0, Max: 1, FlexibleFrom: 1, Controller: true, newRequest: func() Request { return new(EndQuorumEpochRequest) }, newResponse: func() Response { return new(EndQuorumEpochResponse) }},
+	{Key: KeyDescribeQuorum, Name: "DescribeQuorum", Min: 0, Max: 2, FlexibleFrom: 0, Broker: true, Controller: true, newRequest: func() Request { return new(DescribeQuorumRequest) }, newResponse: func() Response { return new(DescribeQuorumResponse) }},
+	{Key: KeyAlterPartition, Name: "AlterPartition", Min: 2, Max: 3, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(AlterPartitionRequest) }, newResponse: func() Response { return new(AlterPartitionResponse) }},
+	{Key: KeyEnvelope, Name: "Envelope", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(EnvelopeRequest) }, newResponse: func() Response { return new(EnvelopeResponse) }},
+	{Key: KeyFetchSnapshot, Name: "FetchSnapshot", Min: 0, Max: 1, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(FetchSnapshotRequest) }, newResponse: func() Response { return new(FetchSnapshotResponse) }},
+	{Key: KeyDescribeCluster, Name: "DescribeCluster", Min: 0, Max: 2, FlexibleFrom: 0, Broker: true, Controller: true, newRequest: func() Request { return new(DescribeClusterRequest) }, newResponse: func() Response { return new(DescribeClusterResponse) }},
+	{Key: KeyBrokerRegistration, Name: "BrokerRegistration", Min: 0, Max: 4, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(BrokerRegistrationRequest) }, newResponse: func() Response { return new(BrokerRegistrationResponse) }},
+	{Key: KeyBrokerHeartbeat, Name: "BrokerHeartbeat", Min: 0, Max: 2, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(BrokerHeartbeatRequest) }, newResponse: func() Response { return new(BrokerHeartbeatResponse) }},
+	{Key: KeyUnregisterBroker, Name: "UnregisterBroker", Min: 0, Max: 0, FlexibleFrom: 0, Broker: true, Controller: true, newRequest: func() Request { return new(UnregisterBrokerRequest) }, newResponse: func() Response { return new(UnregisterBrokerResponse) }},
+	{Key: KeyAllocateProducerIds, Name: "AllocateProducerIds", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(AllocateProducerIdsRequest) }, newResponse: func() Response { return new(AllocateProducerIdsResponse) }},
+	{Key: KeyControllerRegistration, Name: "ControllerRegistration", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(ControllerRegistrationRequest) }, newResponse: func() Response { return new(ControllerRegistrationResponse) }},
+	{Key: KeyAssignReplicasToDirs, Name: "AssignReplicasToDirs", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(AssignReplicasToDirsRequest) }, newResponse: func() Response { return new(AssignReplicasToDirsResponse) }},
+	{Key: KeyDescribeTopicPartitions, Name: "DescribeTopicPartitions", Min: 0, Max: 0, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(DescribeTopicPartitionsRequest) }, newResponse: func() Response { return new(DescribeTopicPartitionsResponse) }},
+}
+
+// never is the FlexibleFrom of an API that has no flexible version.
+const never = 1<<15 - 1
+
+var apiIndex = func() (index [128]*API) {
+	for i := range APIs {
+		index[APIs[i].Key] = &APIs[i]
+	}
+	return index
+}()
+
+// Lookup is the row of a key.
+func Lookup(key int16) (*API, bool) {
+	if key < 0 || int(key) >= len(apiIndex) || apiIndex[key] == nil {
+		return nil, false
+	}
+	return apiIndex[key], true
+}
+
+// NewRequest is an empty request with its defaults.
+func NewRequest(key int16) (Request, bool) {
+	a, ok := Lookup(key)
+	if !ok {
+		return nil, false
+	}
+	r := a.newRequest()
+	r.Reset()
+	return r, true
+}
+
+// NewResponse is an empty response with its defaults.
+func NewResponse(key int16) (Response, bool) {
+	a, ok := Lookup(key)
+	if !ok {
+		return nil, false
+	}
+	r := a.newResponse()
+	r.Reset()
+	return r, true
+}
