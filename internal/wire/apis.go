@@ -74,9 +74,6 @@ var APIs = []API{
 	{Key: KeyDescribeTopicPartitions, Name: "DescribeTopicPartitions", Min: 0, Max: 0, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(DescribeTopicPartitionsRequest) }, newResponse: func() Response { return new(DescribeTopicPartitionsResponse) }},
 }
 
-// never is the FlexibleFrom of an API that has no flexible version.
-const never = 1<<15 - 1
-
 var apiIndex = func() (index [128]*API) {
 	for i := range APIs {
 		index[APIs[i].Key] = &APIs[i]
