@@ -34,3 +34,9 @@ var recordKinds = map[int64]struct {
 	28: {"ClearElrRecord", 0, func() Record { return new(ClearElrRecord) }},
 	29: {"UnregisterControllerRecord", 0, func() Record { return new(UnregisterControllerRecord) }},
 }
+
+// RecordKind makes records of a kind and says the newest version of it.
+func RecordKind(key int16) (fresh func() Record, newest int16, ok bool) {
+	kind, ok := recordKinds[int64(key)]
+	return kind.new, kind.max, ok
+}
