@@ -1,0 +1,55 @@
+# Strom. `make` alone lists the verbs.
+
+export CGO_ENABLED ?= 0
+GO ?= go
+PKG ?= ./...
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# Packages whose code runs on many goroutines.
+CONCURRENT := ./internal/... ./stromtest/...
+
+.PHONY: help
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## build bin/strom and start a broker on localhost:9092 with its data under ./strom-data
+	@exec bin/strom start
+
+.PHONY: build
+build: ## build bin/strom
+	@$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/strom ./cmd/strom
+
+.PHONY: test
+test: ## run every test that needs nothing but Go
+	@$(GO) test $(TESTFLAGS) $(PKG)
+
+.PHONY: race
+race: ## run the tests of the concurrent packages under the race detector (needs a C compiler)
+	@CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) $(CONCURRENT)
+
+.PHONY: lint
+lint: ## vet, format, style, and the law of imports in ARCHITECTURE.md
+	@$(GO) -C tools build -o ../bin/importlaw ./importlaw
+	@bin/importlaw ARCHITECTURE.md
+	@$(GO) tool -modfile=tools/go.mod golangci-lint run ./...
+
+.PHONY: interop
+interop: build ## test with foreign clients and with Apache Kafka itself, installing what that needs
+	@interop/run bin/strom
+
+.PHONY: bench
+bench: build ## measure against Apache Kafka, side by side, as ratios
+	@$(GO) run ./bench
+
+.PHONY: gobench
+gobench: ## run the Go benchmarks of the hot paths
+	@$(GO) test -run '^$$' -bench . -benchmem $(PKG)
+
+.PHONY: fuzz
+FUZZTIME ?= 30s
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	@tools/fuzz $(FUZZTIME)
+
+.PHONY: clean
+clean: ## remove what was built, never data
+	@rm -rf bin
