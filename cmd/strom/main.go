@@ -1,0 +1,21 @@
+// Strom is Apache Kafka's platform as one program; this is its command line.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/stromkafka/strom/internal/cli"
+)
+
+// version is the release, set by the linker.
+var version string
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends a program that is slow to stop.
+	context.AfterFunc(ctx, stop)
+	os.Exit(cli.New(cli.Programs{Version: version}, cli.OS()).Run(ctx, os.Args[1:]))
+}
