@@ -1,0 +1,13 @@
+//go:build !linux
+
+package vfs
+
+import "os"
+
+// syncData: os.File.Sync is F_FULLFSYNC on Darwin and FlushFileBuffers on
+// Windows.
+func syncData(f *os.File) error { return f.Sync() }
+
+func preallocate(*os.File, int64) error { return nil }
+
+func dropCache(*os.File) error { return nil }
