@@ -26,6 +26,7 @@ func (m *Machine) becomeLeader(granting []model.NodeID) {
 	m.endpoints = m.cfg.Endpoints
 	m.leading = &leading{epochStart: start, replicas: map[Replica]*progress{}}
 	m.persist()
+	m.changed()
 
 	records := []wire.Message{m.leaderChange(granting)}
 	if m.log.version() >= 1 {
@@ -37,7 +38,6 @@ func (m *Machine) becomeLeader(granting []model.NodeID) {
 	}
 	m.log.append(start+model.Offset(len(records)), []EpochStart{{m.epoch, start}})
 	m.emit(AppendControl{Epoch: m.epoch, Offset: start, Records: records})
-	m.changed()
 }
 
 func (m *Machine) leaderChange(granting []model.NodeID) *wire.LeaderChangeMessage {
@@ -125,11 +125,16 @@ func (m *Machine) leaveRole() {
 	m.fetcher.reset()
 }
 
+// persist writes the election unless the file says the same already.
 func (m *Machine) persist() {
-	m.emit(Persist{Election{
+	e := Election{
 		Epoch: m.epoch, Leader: m.leader, Voted: m.voted,
 		Version: m.log.version(), Voters: m.log.voters().IDs(),
-	}})
+	}
+	if !e.equal(m.stored) {
+		m.stored = e
+		m.emit(Persist{e})
+	}
 }
 
 func (m *Machine) changed() {

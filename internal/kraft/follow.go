@@ -64,7 +64,7 @@ func (f *fetcher) deadline(m *Machine) time.Time {
 // expire gives up a call that took too long.
 func (f *fetcher) expire(m *Machine) {
 	if f.inFlight && !f.deadLine.After(m.now) {
-		f.inFlight = false
+		f.inFlight, f.download = false, nil
 		f.failed(m, f.to.ID)
 	}
 }
@@ -89,21 +89,21 @@ func (m *Machine) fetch() {
 	}
 	f.calls++
 	f.inFlight, f.to, f.deadLine = true, to, m.now.Add(m.cfg.RequestTimeout)
-	if f.download != nil && to.ID == m.leader {
+	if f.download != nil {
 		m.emit(Send{f.calls, to, m.snapshotRequest()})
 		return
 	}
-	f.download = nil
 	m.emit(Send{f.calls, to, m.fetchLogRequest()})
 }
 
 // target is whom to ask: the leader; while it is not reached or not known, any
-// of the others, who may know a newer one.
+// of the others, who may know a newer one. A snapshot is the leader's alone.
 func (m *Machine) target() (Peer, bool) {
 	ready := func(p Peer) bool { return !m.fetcher.pauses[p.ID].until.After(m.now) }
 	if m.role == Follower {
-		if p, ok := m.leaderPeer(); ok && ready(p) {
-			return p, true
+		p, ok := m.leaderPeer()
+		if ok && (ready(p) || m.fetcher.download != nil) {
+			return p, ready(p)
 		}
 	}
 	var peers []Peer
@@ -195,6 +195,7 @@ func (m *Machine) response(e Response) {
 	if good {
 		delete(f.pauses, from)
 	} else if m.role == Unattached || m.role == Follower {
+		f.download = nil // its leader may be gone: look for it with a Fetch
 		f.failed(m, from)
 	}
 }

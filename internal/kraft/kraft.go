@@ -97,6 +97,10 @@ type Election struct {
 	Voters []model.NodeID
 }
 
+func (e Election) equal(o Election) bool {
+	return e.Epoch == o.Epoch && e.Leader == o.Leader && e.Voted == o.Voted && e.Version == o.Version && slices.Equal(e.Voters, o.Voters)
+}
+
 // NoElection is what is known when there is no quorum-state file.
 var NoElection = Election{Leader: model.NoNode, Voted: Replica{ID: model.NoNode}}
 
@@ -112,6 +116,7 @@ type Machine struct {
 	leader    model.NodeID
 	endpoints []Endpoint // of the leader, as far as they are known
 	voted     Replica
+	stored    Election     // what the quorum-state file says
 	hw        model.Offset // -1 while unknown in this life
 
 	leading *leading // only while role is Leader
@@ -127,7 +132,7 @@ func New(cfg Config, now time.Time, stored Election, log Log) (*Machine, []Effec
 	}
 	m := &Machine{
 		cfg: cfg, now: now, log: mirror,
-		epoch: stored.Epoch, leader: stored.Leader, voted: stored.Voted, hw: -1,
+		epoch: stored.Epoch, leader: stored.Leader, voted: stored.Voted, stored: stored, hw: -1,
 	}
 	m.fetcher = newFetcher()
 	if last := m.log.lastEpoch(); last > m.epoch {
