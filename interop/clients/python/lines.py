@@ -1,0 +1,23 @@
+"""Records as lines of JSON: {"t": time, "k": key, "v": value, "h": [[name, value]...], "o": offset}, bytes in base64."""
+import base64
+import json
+import sys
+
+
+def encode(b):
+    return None if b is None else base64.b64encode(b).decode()
+
+
+def decode(s):
+    return None if s is None else base64.b64decode(s)
+
+
+def read():
+    for line in sys.stdin:
+        record = json.loads(line)
+        yield record['t'], decode(record['k']), decode(record['v']), [(n, decode(v)) for n, v in record['h'] or []]
+
+
+def write(topic, offset, time, key, value, headers):
+    print(json.dumps({'topic': topic, 'o': offset, 't': time, 'k': encode(key), 'v': encode(value),
+                      'h': [[n, encode(v)] for n, v in headers or []]}), flush=True)
