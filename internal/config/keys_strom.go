@@ -1,0 +1,21 @@
+package config
+
+// stromKeys are Strom's own broker keys; Apache Kafka has none of them.
+var stromKeys = []Key{
+	{Name: "log.flush.policy", Type: String, Default: FlushFsync, Valid: oneOf(FlushFsync, FlushOS), Importance: High, Dynamic: ClusterWide, Effect: true,
+		Doc: "When a record counts as stored: fsync, once it is on disk, or os, once the operating system has it, as in Apache Kafka. A key of Strom's own."},
+	{Name: "cluster.id", Type: String, Null: true, Importance: Medium, Effect: true,
+		Doc: "Cluster this node belongs to; lets a broker without controller role format its own directories. A key of Strom's own."},
+}
+
+// stromTopicKeys are Strom's own topic keys.
+var stromTopicKeys = []Key{
+	{Name: "flush.policy", Type: String, Default: FlushFsync, Valid: oneOf(FlushFsync, FlushOS), Importance: High, Synonyms: []string{"log.flush.policy"}, Effect: true,
+		Doc: "When a record of this topic counts as stored: fsync, once it is on disk, or os, once the operating system has it. A key of Strom's own."},
+}
+
+// The values of log.flush.policy and flush.policy.
+const (
+	FlushFsync = "fsync"
+	FlushOS    = "os"
+)
