@@ -22,6 +22,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -84,7 +85,22 @@ type options struct {
 }
 
 // New is the command line of a binary that can run p.
-func New(p Programs, env Environment) *CLI { return &CLI{programs: p, env: env} }
+func New(p Programs, env Environment) *CLI {
+	env.Err = &oneAtATime{w: env.Err}
+	return &CLI{programs: p, env: env}
+}
+
+// oneAtATime is standard error, to which the client's goroutines write notes.
+type oneAtATime struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (o *oneAtATime) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.w.Write(p)
+}
 
 // Run executes one command line, without the program's name, and returns the
 // exit code. Errors have been printed.
@@ -95,7 +111,7 @@ func (c *CLI) Run(ctx context.Context, args []string) int {
 	switch {
 	case err == nil, isBrokenPipe(err):
 		return exitOK
-	case errors.Is(err, errSilent):
+	case ctx.Err() != nil && errors.Is(err, context.Canceled): // Ctrl-C
 		return exitFailure
 	}
 	c.printError(err)
@@ -127,8 +143,9 @@ func (c *CLI) root() *cobra.Command {
 	}
 	flags := root.PersistentFlags()
 	flags.SortFlags = false
-	flags.StringVarP(&c.opts.bootstrap, "bootstrap", "b", bootstrap, "brokers to connect to first, `HOST:PORT,...`; also STROM_BOOTSTRAP")
+	flags.StringVarP(&c.opts.bootstrap, "bootstrap", "b", bootstrap, "brokers to connect to first, as `HOST:PORT,...`; also STROM_BOOTSTRAP")
 	flags.StringVarP(&c.opts.output, "output", "o", "table", "`FORMAT` of the output: table or json")
+	root.Flags().SortFlags = false
 	flags.BoolVar(&c.opts.noColor, "no-color", false, "no colour on a terminal; also NO_COLOR")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return c.checkOptions(cmd) }

@@ -137,12 +137,12 @@ func unreachable(bootstrap string, err error) error {
 			withFix("Check the name given with -b or STROM_BOOTSTRAP.")
 	case strings.Contains(err.Error(), "tls alert"), errors.As(err, &first), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		return fail(err, "%s closes the connection instead of answering", bootstrap).
-			withFix("This looks like a listener for TLS (SSL, SASL_SSL) or one that wants a login.\nName a PLAINTEXT listener with -b HOST:PORT.")
+			withFix("This looks like a listener for TLS (SSL, SASL_SSL), one that wants a login, or a controller's.\nName a broker's PLAINTEXT listener with -b HOST:PORT.")
 	case strings.Contains(err.Error(), "HTTP"):
 		return fail(err, "%s speaks HTTP, not Kafka's protocol", bootstrap).
 			withFix("Name the port of a broker with -b HOST:PORT; it is usually 9092.")
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
-		return fail(err, "no broker answers at %s (no answer within %s)", bootstrap, pingTimeout).
+		return fail(err, "no broker answers at %s (it stays silent)", bootstrap).
 			withFix("Something may be in between, such as a firewall; or it is the port of a controller or of another program.")
 	}
 	return fail(err, "no broker answers at %s (%s)", bootstrap, reason(err)).

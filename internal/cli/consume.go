@@ -13,9 +13,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// pollWait is how long reading to the end waits for records before it looks
-// whether the rest of a partition holds none (see skipGap).
-const pollWait = 2 * time.Second
+// gapWait is how long reading to the end waits for records before it looks
+// whether the rest of a partition holds none (see skipGaps).
+const gapWait = 2 * time.Second
 
 type consume struct {
 	topic      string
@@ -37,6 +37,8 @@ func (c *CLI) consumeCommand() *cobra.Command {
 It joins no group and commits nothing. On a terminal a record is shown with its
 partition@offset, key and headers; into a pipe goes the value and nothing else.
 
+` + timeHelp + `
+
 ` + formatHelp,
 		Example: examples(`
 			strom consume orders
@@ -56,6 +58,7 @@ partition@offset, key and headers; into a pipe goes the value and nothing else.
 	f.StringVar(&o.from, "from", "beginning", "`WHERE` to begin: "+positionHelp)
 	f.Int64VarP(&o.max, "max", "n", 0, "stop after `N` records; 0 is no limit")
 	f.Int32SliceVarP(&o.partitions, "partition", "p", nil, "only these `PARTITIONS` (repeatable, or 0,1,2)")
+	f.Lookup("partition").DefValue = "" // not []
 	f.BoolVarP(&o.exitAtEnd, "exit-at-end", "e", false, "stop at the records that were last when reading began")
 	f.StringVarP(&o.format, "format", "f", "", "how to write a record, such as '%k=%v\\n' (`FORMAT`, see above)")
 	f.BoolVar(&o.committed, "committed", false, "leave out records of transactions that are open or were aborted")
@@ -86,7 +89,7 @@ func (c *CLI) consume(cmd *cobra.Command, o consume) error {
 	if err != nil {
 		return err
 	}
-	r := &reading{client: client, o: o, spans: spans, out: bufio.NewWriterSize(c.env.Out, 64<<10), format: format}
+	r := &reading{client: client, o: o, spans: spans, out: bufio.NewWriterSize(c.env.Out, 64<<10), format: format, gapWait: gapWait}
 	return r.run(ctx)
 }
 
@@ -152,6 +155,7 @@ type reading struct {
 	spans   map[int32]span
 	out     *bufio.Writer
 	format  formatter
+	gapWait time.Duration
 	written int64
 	buf     []byte
 }
@@ -188,7 +192,7 @@ func (r *reading) done() bool {
 func (r *reading) poll(ctx context.Context) error {
 	wait, cancel := ctx, context.CancelFunc(func() {})
 	if r.o.exitAtEnd {
-		wait, cancel = context.WithTimeout(ctx, pollWait)
+		wait, cancel = context.WithTimeout(ctx, r.gapWait)
 	}
 	defer cancel()
 	fetches := r.client.PollFetches(wait)

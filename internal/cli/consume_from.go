@@ -30,10 +30,13 @@ const (
 	atTime
 )
 
-const positionHelp = "beginning, end, an offset, -N for the last N records of each partition, or @TIME (@2026-11-24, @2026-11-24T10:30:00Z, @-15m, or milliseconds)"
+const positionHelp = "beginning, end, an offset, -N (the last N records of each partition) or @TIME"
+
+const timeHelp = "A TIME is -15m or -2d (ago), 2026-11-24, 2026-11-24T10:30 (local time), 2026-11-24T10:30:00Z or milliseconds since 1970."
 
 func parsePosition(cmd *cobra.Command, s string, now time.Time) (position, error) {
-	wrong := usage(cmd, "--from is %s; not %q", positionHelp, s)
+	wrong := usage(cmd, "--from is %s, not %q", positionHelp, s)
+	wrong.fix = timeHelp
 	switch {
 	case s == "beginning" || s == "start" || s == "earliest":
 		return position{kind: atBeginning}, nil

@@ -10,9 +10,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// errSilent fails a command that has already printed why.
-var errSilent = errors.New("failed")
-
 // A failure is an error written for a person: what is wrong, and what to do
 // about it when that is known.
 type failure struct {

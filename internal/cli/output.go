@@ -145,13 +145,12 @@ func count[T ~int | ~int16 | ~int32 | ~int64](n T, noun string) string {
 // grouped writes 1234567 as 1,234,567.
 func grouped(n int64) string {
 	s := strconv.FormatInt(n, 10)
-	digits := len(s)
+	first := 0
 	if n < 0 {
-		digits--
+		first = 1
 	}
-	for i := digits - 3; i > 0; i -= 3 {
-		at := len(s) - digits + i
-		s = s[:at] + "," + s[at:]
+	for i := len(s) - 3; i > first; i -= 3 {
+		s = s[:i] + "," + s[i:]
 	}
 	return s
 }

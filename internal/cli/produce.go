@@ -81,7 +81,7 @@ is 1.`,
 	f.StringVar(&o.input, "input", "lines", "`FORMAT` of the input: lines or json")
 	f.BoolVar(&o.tombstones, "tombstones", false, "an empty value is a tombstone: it deletes its key in a compacted topic")
 	f.Int32Var(&o.maxBytes, "max-record-bytes", defaultRecordBytes, "the largest record to send, in `BYTES`; the topic's max.message.bytes bounds it too")
-	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "how long to try to write a record")
+	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "`HOW LONG` to try to write a record")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress and no summary")
 	for flag, values := range map[string][]string{
 		"compression": {"none", "gzip", "snappy", "lz4", "zstd"},
@@ -114,7 +114,7 @@ func (c *CLI) produce(cmd *cobra.Command, o produce) error {
 		return err
 	}
 	if c.env.InTerminal && !o.quiet {
-		c.note("type a record a line; Ctrl-D ends")
+		c.note("one record a line; Ctrl-D ends")
 	}
 	sent := newSending(o, client, c.env.Now())
 	stopProgress := c.showProgress(sent, o.quiet)

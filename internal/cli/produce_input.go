@@ -205,6 +205,10 @@ func notJSON(err error) error {
 	if errors.Is(err, io.EOF) {
 		return errors.New("an empty line where a JSON object is expected")
 	}
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("not JSON: %w", err)
+	}
 	return errors.New(strings.TrimPrefix(err.Error(), "json: "))
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/stromkafka/strom/internal/model"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -22,6 +23,9 @@ func (c *CLI) topicCommand() *cobra.Command {
 	cmd.AddCommand(c.topicCreateCommand(), c.topicListCommand(), c.topicDescribeCommand(), c.topicDeleteCommand())
 	return cmd
 }
+
+// topicID is an id in Kafka's notation.
+func topicID(id kadm.TopicID) string { return model.TopicID(id).String() }
 
 // findTopic is a topic that exists, or an error that names similar ones.
 func findTopic(ctx context.Context, k *cluster, name string) (kadm.TopicDetail, error) {
@@ -43,14 +47,28 @@ func findTopic(ctx context.Context, k *cluster, name string) (kadm.TopicDetail, 
 func unknownTopic(ctx context.Context, k *cluster, name string) error {
 	f := fail(kerr.UnknownTopicOrPartition, "there is no topic %q", name)
 	var near []string
-	if all, err := k.ListTopicsWithInternal(ctx); err == nil {
-		near = similar(name, all.Names())
+	if all, err := k.names(ctx); err == nil {
+		near = similar(name, all)
 	}
 	create := fmt.Sprintf("Create it with `strom topic create %s`.", name)
 	if len(near) > 0 {
 		return f.withFix("Did you mean %s? %s", strings.Join(near, " or "), create)
 	}
 	return f.withFix("%s", create)
+}
+
+// names are the topics that exist: the client also lists what it was asked for
+// before in vain.
+func (k *cluster) names(ctx context.Context) ([]string, error) {
+	all, err := k.ListTopicsWithInternal(ctx)
+	all.FilterInternal()
+	var names []string
+	for _, t := range all.Sorted() {
+		if t.Err == nil {
+			names = append(names, t.Topic)
+		}
+	}
+	return names, err
 }
 
 // completeTopics offers the cluster's topics to the shell, those beginning with
@@ -64,8 +82,8 @@ func (c *CLI) completeTopics(most int) cobra.CompletionFunc {
 		defer cancel()
 		var names []string
 		err := c.admin(ctx, func(ctx context.Context, k *cluster) error {
-			topics, err := k.ListTopics(ctx)
-			names = topics.Names()
+			all, err := k.names(ctx)
+			names = all
 			return err
 		})
 		if err != nil {

@@ -53,8 +53,8 @@ func (c *CLI) topicCreateCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.Int32VarP(&o.partitions, "partitions", "p", serverDefault, "how many partitions; -1 takes the broker's num.partitions")
-	f.Int16VarP(&o.replicas, "replication-factor", "r", serverDefault, "how many copies of each; -1 takes the broker's default.replication.factor")
+	f.Int32VarP(&o.partitions, "partitions", "p", serverDefault, "`HOW MANY` partitions; -1 takes the broker's num.partitions")
+	f.Int16VarP(&o.replicas, "replication-factor", "r", serverDefault, "`HOW MANY` copies of each; -1 takes the broker's default.replication.factor")
 	f.StringArrayVar(&o.configs, "config", nil, "a config of the topic, `NAME=VALUE` (repeatable)")
 	f.BoolVar(&o.ifNotExists, "if-not-exists", false, "a topic that exists is no failure")
 	return cmd
@@ -90,7 +90,7 @@ func (c *CLI) createTopics(ctx context.Context, k *cluster, o topicCreate, confi
 		a := answers[name]
 		switch {
 		case a.Err == nil:
-			created = append(created, createdTopic{name, a.ID.String(), true, a.NumPartitions, a.ReplicationFactor})
+			created = append(created, createdTopic{name, topicID(a.ID), true, a.NumPartitions, a.ReplicationFactor})
 		case errors.Is(a.Err, kerr.TopicAlreadyExists) && o.ifNotExists:
 			created = append(created, createdTopic{Topic: name})
 		default:

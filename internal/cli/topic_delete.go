@@ -81,8 +81,8 @@ func notDeleted(ctx context.Context, k *cluster, name string, a kadm.DeleteTopic
 	switch {
 	case errors.Is(a.Err, kerr.UnknownTopicOrPartition):
 		f := fail(a.Err, "there is no topic %q", name)
-		if all, err := k.ListTopicsWithInternal(ctx); err == nil {
-			if near := similar(name, all.Names()); len(near) > 0 {
+		if all, err := k.names(ctx); err == nil {
+			if near := similar(name, all); len(near) > 0 {
 				return f.withFix("Did you mean %s? --if-exists makes this no failure.", near[0])
 			}
 		}

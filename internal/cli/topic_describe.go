@@ -89,7 +89,7 @@ func describeTopic(ctx context.Context, k *cluster, name string) (describedTopic
 	if err != nil {
 		return describedTopic{}, err
 	}
-	t := describedTopic{Topic: name, ID: detail.ID.String(), Internal: detail.IsInternal, Configs: []describedConfig{}}
+	t := describedTopic{Topic: name, ID: topicID(detail.ID), Internal: detail.IsInternal, Configs: []describedConfig{}}
 	for _, p := range detail.Partitions.Sorted() {
 		d := describedPartition{Partition: p.Partition, Leader: p.Leader, LeaderEpoch: p.LeaderEpoch, Replicas: p.Replicas, InSync: p.ISR}
 		if p.Err != nil && !errors.Is(p.Err, kerr.LeaderNotAvailable) {

@@ -70,7 +70,7 @@ func (c *CLI) printTopics(topics kadm.TopicDetails) error {
 }
 
 func listTopic(t kadm.TopicDetail) listedTopic {
-	l := listedTopic{Topic: t.Topic, ID: t.ID.String(), Internal: t.IsInternal, Partitions: len(t.Partitions)}
+	l := listedTopic{Topic: t.Topic, ID: topicID(t.ID), Internal: t.IsInternal, Partitions: len(t.Partitions)}
 	if t.Err != nil {
 		l.Error = t.Err.Error()
 	}
