@@ -159,6 +159,15 @@ func (l *Leader) SetMinISR(n int, now time.Time) (advanced bool) {
 func (l *Leader) Local(end, policyEnd model.Offset, now time.Time) (advanced bool) {
 	assert.That(policyEnd <= end, "policy end %d > log end %d", policyEnd, end)
 	assert.That(policyEnd >= l.policyEnd && end >= l.end, "a leader's log went back: end %d to %d, policy end %d to %d", l.end, end, l.policyEnd, policyEnd)
+	if end > l.end {
+		// A follower that had all is asked for the partition only when there is
+		// more of it, so its fetches do not say that it was caught up until now.
+		for i := range l.followers {
+			if f := &l.followers[i]; f.end == l.end {
+				f.caughtUp = later(f.caughtUp, now)
+			}
+		}
+	}
 	l.end, l.policyEnd = end, policyEnd
 	return l.advance(now)
 }

@@ -100,8 +100,8 @@ func TestJoinAndMaximalSet(t *testing.T) {
 	if _, again := l.Propose(late); again {
 		t.Error("a second proposal while one is in flight")
 	}
+	l.Local(12, 12, late)
 	later := late.Add(time.Hour) // so that 3 counts only through the proposal
-	l.Local(12, 12, later)
 	l.Fetched(fetch(2, 12, 12), later)
 	if l.HighWatermark() != 10 {
 		t.Errorf("high watermark %d passed a replica that is being added", l.HighWatermark())
@@ -176,5 +176,19 @@ func TestFollowerAndStable(t *testing.T) {
 	}
 	if LastStable(5, 9) != 5 || LastStable(9, 5) != 5 {
 		t.Error("last stable offset")
+	}
+}
+
+func TestIdleFollowerGetsItsTime(t *testing.T) {
+	l := leader(three(1, 2), 1)
+	l.Local(10, 10, t0)
+	l.Fetched(fetch(2, 10, 10), t0)
+	late := t0.Add(time.Hour) // in which nothing was fetched, for nothing was there
+	l.Local(11, 11, late)
+	if p, ok := l.Propose(late); ok {
+		t.Errorf("a follower that had all was dropped at the next append: %+v", p)
+	}
+	if _, ok := l.Propose(late.Add(31 * time.Second)); !ok {
+		t.Error("and stays although it does not come for it")
 	}
 }
