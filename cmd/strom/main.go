@@ -15,6 +15,9 @@ var version string
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// Without this, writing to a closed pipe would end the program with a signal;
+	// so the commands see the error and end as if all had been read.
+	signal.Ignore(syscall.SIGPIPE)
 	// A second signal ends a program that is slow to stop.
 	context.AfterFunc(ctx, stop)
 	os.Exit(cli.New(cli.Programs{Version: version}, cli.OS()).Run(ctx, os.Args[1:]))

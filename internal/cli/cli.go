@@ -53,6 +53,9 @@ type Environment struct {
 	Now      func() time.Time
 	// Dial opens connections to brokers.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// OutClosed is a channel that closes when nobody reads Out any more. It and
+	// the channel are nil when that cannot be known.
+	OutClosed func() <-chan struct{}
 	// InTerminal, OutTerminal and ErrTerminal say whether a person sits at it.
 	InTerminal, OutTerminal, ErrTerminal bool
 }
@@ -64,6 +67,7 @@ func OS() Environment {
 		Getenv:      os.Getenv,
 		Now:         time.Now,
 		Dial:        (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		OutClosed:   func() <-chan struct{} { return closedPipe(os.Stdout) },
 		InTerminal:  isTerminal(os.Stdin),
 		OutTerminal: isTerminal(os.Stdout),
 		ErrTerminal: isTerminal(os.Stderr),

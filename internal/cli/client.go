@@ -8,7 +8,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -49,7 +48,7 @@ func (c *CLI) connect(ctx context.Context, opts ...kgo.Opt) (*kgo.Client, error)
 	client, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.ClientID("strom"),
 		kgo.SeedBrokers(seeds...),
-		kgo.Dialer(c.dialer(seeds)),
+		kgo.Dialer(c.dialer(seeds).Dial),
 		kgo.DisableClientMetrics(),
 	}, opts...)...)
 	if err != nil {
@@ -101,27 +100,6 @@ func (c *CLI) admin(ctx context.Context, f func(context.Context, *cluster) error
 		return fail(err, "%s did not answer within %s", c.opts.bootstrap, adminTimeout)
 	}
 	return err
-}
-
-// dialer notes, once for each, the brokers that a client was sent to and cannot
-// reach: their advertised addresses are the commonest thing to be wrong, and
-// the client would retry without a word.
-func (c *CLI) dialer(seeds []string) func(context.Context, string, string) (net.Conn, error) {
-	var mu sync.Mutex
-	noted := map[string]bool{}
-	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := c.env.Dial(ctx, network, addr)
-		if err == nil || ctx.Err() != nil || slices.Contains(seeds, addr) {
-			return conn, err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if !noted[addr] {
-			noted[addr] = true
-			c.note("a broker says it is at %s, which cannot be reached (%s).\n  If it is running, its advertised.listeners must name an address that works from here.", addr, reason(err))
-		}
-		return conn, err
-	}
 }
 
 // unreachable explains why the first connection failed.

@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net"
 	"strings"
@@ -68,18 +67,38 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-func TestAdvertisedAddressIsNotedOnce(t *testing.T) {
+func TestDialerTellsWhatChanges(t *testing.T) {
 	var stderr bytes.Buffer
-	c := New(Programs{}, Environment{Err: &stderr, Getenv: func(string) string { return "" }, Dial: refuse(syscall.ECONNREFUSED)})
-	dial := c.dialer([]string{"localhost:9092"})
-	for _, addr := range []string{"localhost:9092", "kafka:29092", "kafka:29092"} {
-		if _, err := dial(t.Context(), "tcp", addr); !errors.Is(err, syscall.ECONNREFUSED) {
+	up := map[string]bool{"localhost:9092": true}
+	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if up[addr] {
+			client, _ := net.Pipe()
+			return client, nil
+		}
+		return refuse(syscall.ECONNREFUSED)(ctx, network, addr)
+	}
+	c := New(Programs{}, Environment{Err: &stderr, Getenv: func(string) string { return "" }, Dial: dial})
+	d := c.dialer([]string{"localhost:9092", "second:9092"})
+	told := func(addr, want string) {
+		t.Helper()
+		stderr.Reset()
+		_, err := d.Dial(t.Context(), "tcp", addr)
+		if (err == nil) != up[addr] {
 			t.Fatal(err)
 		}
+		if got := stderr.String(); !strings.Contains(got, want) || (want == "") != (got == "") {
+			t.Fatalf("dial %s: told %q, want %q", addr, got, want)
+		}
 	}
-	if n := strings.Count(stderr.String(), "kafka:29092"); n != 1 || strings.Contains(stderr.String(), "localhost") {
-		t.Fatalf("got %q", stderr.String())
-	}
+	told("localhost:9092", "")
+	told("second:9092", "") // connect reports it when it is the only one
+	told("kafka:29092", "advertised.listeners")
+	told("kafka:29092", "")
+	up["kafka:29092"], up["localhost:9092"] = true, false
+	told("kafka:29092", "answers again")
+	told("kafka:29092", "")
+	told("localhost:9092", "lost the connection to localhost:9092 (connection refused)")
+	told("localhost:9092", "")
 }
 
 func TestSeedsHavePorts(t *testing.T) {

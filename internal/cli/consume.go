@@ -37,7 +37,7 @@ func (c *CLI) consumeCommand() *cobra.Command {
 It joins no group and commits nothing. On a terminal a record is shown with its
 partition@offset, key and headers; into a pipe goes the value and nothing else.
 
-` + timeHelp + `
+` + positionHelp + `
 
 ` + formatHelp,
 		Example: examples(`
@@ -55,7 +55,7 @@ partition@offset, key and headers; into a pipe goes the value and nothing else.
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.from, "from", "beginning", "`WHERE` to begin: "+positionHelp)
+	f.StringVar(&o.from, "from", "beginning", "`WHERE` to begin, see above")
 	f.Int64VarP(&o.max, "max", "n", 0, "stop after `N` records; 0 is no limit")
 	f.Int32SliceVarP(&o.partitions, "partition", "p", nil, "only these `PARTITIONS` (repeatable, or 0,1,2)")
 	f.Lookup("partition").DefValue = "" // not []
@@ -68,7 +68,6 @@ partition@offset, key and headers; into a pipe goes the value and nothing else.
 }
 
 func (c *CLI) consume(cmd *cobra.Command, o consume) error {
-	ctx := cmd.Context()
 	from, err := parsePosition(cmd, o.from, c.env.Now())
 	if err != nil {
 		return err
@@ -80,6 +79,15 @@ func (c *CLI) consume(cmd *cobra.Command, o consume) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := c.untilOutClosed(cmd.Context())
+	defer cancel()
+	if err := c.read(ctx, o, from, format); ctx.Err() == nil || !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil // Ctrl-C is how reading is meant to end
+}
+
+func (c *CLI) read(ctx context.Context, o consume, from position, format formatter) error {
 	client, err := c.connect(ctx, o.options()...)
 	if err != nil {
 		return err
@@ -91,6 +99,23 @@ func (c *CLI) consume(cmd *cobra.Command, o consume) error {
 	}
 	r := &reading{client: client, o: o, spans: spans, out: bufio.NewWriterSize(c.env.Out, 64<<10), format: format, gapWait: gapWait}
 	return r.run(ctx)
+}
+
+// untilOutClosed also ends when nobody reads standard output any more.
+func (c *CLI) untilOutClosed(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	if c.env.OutClosed == nil {
+		return ctx, cancel
+	}
+	closed := c.env.OutClosed()
+	go func() {
+		select {
+		case <-closed:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 func (c *CLI) formatter(cmd *cobra.Command, layout string) (formatter, error) {
@@ -179,7 +204,7 @@ func (r *reading) run(ctx context.Context) error {
 			return fmt.Errorf("write to standard output: %w", err)
 		}
 		if ctx.Err() != nil {
-			return nil // Ctrl-C is how reading is meant to end
+			return ctx.Err()
 		}
 	}
 	return nil

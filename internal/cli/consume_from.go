@@ -30,13 +30,15 @@ const (
 	atTime
 )
 
-const positionHelp = "beginning, end, an offset, -N (the last N records of each partition) or @TIME"
-
-const timeHelp = "A TIME is -15m or -2d (ago), 2026-11-24, 2026-11-24T10:30 (local time), 2026-11-24T10:30:00Z or milliseconds since 1970."
+const (
+	positionForms = "beginning, end, an offset, -N or @TIME"
+	timeForms     = "-15m or -2d (ago), 2026-11-24, 2026-11-24T10:30 (local time),\n2026-11-24T10:30:00Z, or milliseconds since 1970"
+	positionHelp  = "Reading begins at --from: " + positionForms + ". -N are the last N\nrecords of each partition. A TIME is " + timeForms + "."
+)
 
 func parsePosition(cmd *cobra.Command, s string, now time.Time) (position, error) {
-	wrong := usage(cmd, "--from is %s, not %q", positionHelp, s)
-	wrong.fix = timeHelp
+	wrong := usage(cmd, "--from is %s, not %q", positionForms, s)
+	wrong.fix = "-N are the last N records of each partition; a TIME is " + timeForms + "."
 	switch {
 	case s == "beginning" || s == "start" || s == "earliest":
 		return position{kind: atBeginning}, nil

@@ -59,6 +59,22 @@ func TestConsumeIntoClosedPipe(t *testing.T) {
 	}
 }
 
+// TestConsumeWaitsForNobody: reading ends when the pipe's reader has gone, even
+// while there is nothing to write.
+func TestConsumeWaitsForNobody(t *testing.T) {
+	bootstrap := startBroker(t)
+	strom(t, bootstrap, "", "topic", "create", "orders")
+	w := &world{env: map[string]string{"STROM_BOOTSTRAP": bootstrap}}
+	env := w.environment()
+	closed := make(chan struct{})
+	close(closed)
+	env.OutClosed = func() <-chan struct{} { return closed }
+	code := cli.New(cli.Programs{}, env).Run(t.Context(), []string{"consume", "orders"})
+	if code != 0 || w.err.Len() > 0 {
+		t.Fatalf("exit code %d, errors %q", code, w.err.String())
+	}
+}
+
 // TestConsumeFollows reads records that are written while it reads.
 func TestConsumeFollows(t *testing.T) {
 	bootstrap := startBroker(t)
