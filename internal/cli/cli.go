@@ -23,6 +23,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -79,6 +80,8 @@ type CLI struct {
 	programs Programs
 	env      Environment
 	opts     options
+	// progressing says that the last line at Err will be written again.
+	progressing atomic.Bool
 }
 
 // options are the flags every command shares.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -93,11 +94,11 @@ func (c *CLI) read(ctx context.Context, o consume, from position, format formatt
 		return err
 	}
 	defer client.Close()
-	spans, err := c.spans(ctx, newCluster(client), o, from)
+	topic, spans, err := c.spans(ctx, newCluster(client), o, from)
 	if err != nil {
 		return err
 	}
-	r := &reading{client: client, o: o, spans: spans, out: bufio.NewWriterSize(c.env.Out, 64<<10), format: format, gapWait: gapWait}
+	r := &reading{client: client, o: o, topicID: topic.ID, spans: spans, out: bufio.NewWriterSize(c.env.Out, 64<<10), format: format, gapWait: gapWait}
 	return r.run(ctx)
 }
 
@@ -138,7 +139,9 @@ func (c *CLI) formatter(cmd *cobra.Command, layout string) (formatter, error) {
 
 func (o consume) options() []kgo.Opt {
 	opts := []kgo.Opt{
-		kgo.KeepControlRecords(), // they move the position, and are not shown
+		kgo.KeepRetryableFetchErrors(), // so that a topic's deletion is seen
+		kgo.KeepControlRecords(),       // they move the position, and are not shown
+		kgo.MetadataMinAge(time.Second),
 		kgo.FetchMaxWait(500 * time.Millisecond),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 	}
@@ -149,17 +152,17 @@ func (o consume) options() []kgo.Opt {
 }
 
 // spans checks the topic and its partitions, and says what there is to read.
-func (c *CLI) spans(ctx context.Context, k *cluster, o consume, from position) (map[int32]span, error) {
+func (c *CLI) spans(ctx context.Context, k *cluster, o consume, from position) (kadm.TopicDetail, map[int32]span, error) {
 	bounded, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()
 	t, err := findTopic(bounded, k, o.topic)
 	if err != nil {
-		return nil, err
+		return t, nil, err
 	}
 	partitions := o.partitions
 	for _, p := range partitions {
 		if err := hasPartition(t, p); err != nil {
-			return nil, err
+			return t, nil, err
 		}
 	}
 	if len(partitions) == 0 {
@@ -169,7 +172,7 @@ func (c *CLI) spans(ctx context.Context, k *cluster, o consume, from position) (
 	for _, n := range notes {
 		c.note("%s", n)
 	}
-	return spans, err
+	return t, spans, err
 }
 
 // A reading reads the spans of one topic. spans[p].from is the offset expected
@@ -177,6 +180,7 @@ func (c *CLI) spans(ctx context.Context, k *cluster, o consume, from position) (
 type reading struct {
 	client  *kgo.Client
 	o       consume
+	topicID kadm.TopicID
 	spans   map[int32]span
 	out     *bufio.Writer
 	format  formatter
@@ -231,7 +235,7 @@ func (r *reading) poll(ctx context.Context) error {
 	var failure error
 	fetches.EachError(func(_ string, partition int32, err error) {
 		if failure == nil {
-			failure = r.fetchError(partition, err)
+			failure = r.fetchError(ctx, partition, err)
 		}
 	})
 	if failure != nil {
@@ -247,17 +251,35 @@ func (r *reading) poll(ctx context.Context) error {
 
 // fetchError is nil for what is no error: the end of the wait, and what the
 // client tries again by itself.
-func (r *reading) fetchError(partition int32, err error) error {
+func (r *reading) fetchError(ctx context.Context, partition int32, err error) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, kgo.ErrClientClosed):
 		return nil
+	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
+		return r.ifDeleted(ctx)
 	case errors.Is(err, kerr.OffsetOutOfRange):
 		return refused(fmt.Sprintf("cannot read partition %d of topic %q", partition, r.o.topic), err, "").
 			withFix("Records were removed while they were being read; begin again.")
-	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
-		return fail(err, "topic %q was deleted while it was being read", r.o.topic)
+	case kerr.IsRetriable(err), isNetwork(err): // the dialer tells of lost connections
+		return nil
 	}
 	return refused(fmt.Sprintf("cannot read partition %d of topic %q", partition, r.o.topic), err, "")
+}
+
+// ifDeleted is an error when the topic is gone, or another has its name. A
+// broker that does not know the topic may also be about to learn of it.
+func (r *reading) ifDeleted(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, adminTimeout)
+	defer cancel()
+	m, err := newCluster(r.client).Metadata(bounded, r.o.topic)
+	if err != nil {
+		return nil // the client tries on
+	}
+	t := m.Topics[r.o.topic]
+	if errors.Is(t.Err, kerr.UnknownTopicOrPartition) || t.Err == nil && t.ID != r.topicID {
+		return fail(kerr.UnknownTopicOrPartition, "topic %q was deleted while it was being read", r.o.topic)
+	}
+	return nil
 }
 
 // take shows a record and moves its partition's position. Records at or past

@@ -47,7 +47,7 @@ func (r *reading) skipGap(ctx context.Context, id int32, topic [16]byte, leader 
 			return at, nil
 		}
 		if fetched.Err != nil {
-			return at, r.fetchError(id, fetched.Err)
+			return at, r.fetchError(ctx, id, fetched.Err)
 		}
 		if r.shows(fetched.Records) || next <= at {
 			return at, nil

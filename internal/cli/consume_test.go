@@ -75,6 +75,23 @@ func TestConsumeWaitsForNobody(t *testing.T) {
 	}
 }
 
+// TestConsumeOfDeletedTopic ends when the topic that is read is deleted.
+func TestConsumeOfDeletedTopic(t *testing.T) {
+	bootstrap := startBroker(t)
+	strom(t, bootstrap, "", "topic", "create", "orders")
+	strom(t, bootstrap, "one\n", "produce", "orders")
+	w := &world{env: map[string]string{"STROM_BOOTSTRAP": bootstrap}}
+	env := w.environment()
+	env.Out = writerFunc(func(p []byte) (int, error) {
+		strom(t, bootstrap, "", "topic", "delete", "orders")
+		return len(p), nil
+	})
+	code := cli.New(cli.Programs{}, env).Run(t.Context(), []string{"consume", "orders"})
+	if code != 1 || !strings.Contains(w.err.String(), `topic "orders" was deleted`) {
+		t.Fatalf("exit code %d, errors %q", code, w.err.String())
+	}
+}
+
 // TestConsumeFollows reads records that are written while it reads.
 func TestConsumeFollows(t *testing.T) {
 	bootstrap := startBroker(t)

@@ -46,9 +46,16 @@ func (c *CLI) printJSON(v any) error {
 	return e.Encode(v)
 }
 
+// clearLine goes back to the beginning of a terminal's line and empties it.
+const clearLine = "\r\x1b[K"
+
 // note tells the person at standard error something that is no failure.
 func (c *CLI) note(format string, args ...any) {
-	fmt.Fprintf(c.env.Err, "%s %s\n", c.errStyle().dim("strom:"), fmt.Sprintf(format, args...))
+	clear := ""
+	if c.progressing.Load() {
+		clear = clearLine
+	}
+	fmt.Fprintf(c.env.Err, "%s%s %s\n", clear, c.errStyle().dim("strom:"), fmt.Sprintf(format, args...))
 }
 
 // A table is aligned columns, two spaces apart, without lines around them: it

@@ -14,6 +14,7 @@ func (c *CLI) showProgress(s *sending, quiet bool) (stop func()) {
 	if quiet || !c.env.ErrTerminal || c.env.InTerminal {
 		return func() {}
 	}
+	c.progressing.Store(true)
 	done := make(chan struct{})
 	var shown sync.WaitGroup
 	shown.Go(func() {
@@ -22,9 +23,9 @@ func (c *CLI) showProgress(s *sending, quiet bool) (stop func()) {
 		for {
 			select {
 			case <-tick.C:
-				fmt.Fprintf(c.env.Err, "\r\x1b[K%s", c.errStyle().dim(s.progress(c.env.Now())))
+				fmt.Fprintf(c.env.Err, clearLine+"%s", c.errStyle().dim(s.progress(c.env.Now())))
 			case <-done:
-				fmt.Fprint(c.env.Err, "\r\x1b[K")
+				fmt.Fprint(c.env.Err, clearLine)
 				return
 			}
 		}
@@ -32,6 +33,7 @@ func (c *CLI) showProgress(s *sending, quiet bool) (stop func()) {
 	return func() {
 		close(done)
 		shown.Wait()
+		c.progressing.Store(false)
 	}
 }
 
