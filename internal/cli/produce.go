@@ -18,8 +18,8 @@ import (
 const (
 	// anyPartition lets the record's key choose, or chance where there is none.
 	anyPartition = -1
-	// maxReported bounds the failed lines that are named.
-	maxReported = 10
+	// maxReasons bounds the different reasons for failures that are told.
+	maxReasons = 10
 	// maxBuffered bounds the bytes that are read and not yet acknowledged.
 	maxBuffered = 64 << 20
 	// defaultRecordBytes is Kafka's own limit on a batch, message.max.bytes, with
@@ -149,6 +149,9 @@ func (o produce) options(cmd *cobra.Command) ([]kgo.Opt, error) {
 	opts = append(opts, kgo.ProducerBatchCompression(codec))
 	switch o.acks {
 	case "all", "-1":
+		// A time-out is a time-out: without this the client would wait for ever for
+		// the outcome of a record that it has sent.
+		opts = append(opts, kgo.AllowIdempotentProduceCancellation())
 	case "1":
 		opts = append(opts, kgo.RequiredAcks(kgo.LeaderAck()), kgo.DisableIdempotentWrite())
 	case "0":
@@ -197,17 +200,18 @@ type sending struct {
 	failed  chan struct{} // closed at the first failure
 
 	mu       sync.Mutex
-	records  int64 // acknowledged
-	bytes    int64 // of their keys and values
-	failures []lineError
-	lost     int64           // failed, reported or not
+	records  int64           // acknowledged
+	bytes    int64           // of their keys and values
+	failures []lineFailure   // one for each reason, the first first
+	lost     int64           // failed, told or not
 	ends     map[int32]int64 // by partition, the last offset written
 }
 
-// A lineError is a line that could not be written.
-type lineError struct {
-	line int64
-	err  error
+// A lineFailure is one reason for which lines could not be written.
+type lineFailure struct {
+	err         error
+	first, last int64
+	records     int64
 }
 
 func newSending(o produce, client *kgo.Client, now time.Time) *sending {
@@ -269,10 +273,21 @@ func (s *sending) send(ctx context.Context, r *kgo.Record, line int64) {
 		if s.lost++; s.lost == 1 {
 			close(s.failed)
 		}
-		if len(s.failures) < maxReported {
-			s.failures = append(s.failures, lineError{line, err})
-		}
+		s.addFailure(line, err)
 	})
+}
+
+func (s *sending) addFailure(line int64, err error) {
+	for i := range s.failures {
+		if f := &s.failures[i]; f.err.Error() == err.Error() {
+			f.first, f.last = min(f.first, line), max(f.last, line)
+			f.records++
+			return
+		}
+	}
+	if len(s.failures) < maxReasons {
+		s.failures = append(s.failures, lineFailure{err, line, line, 1})
+	}
 }
 
 // wait blocks until every record sent is acknowledged or has failed; the
@@ -307,9 +322,6 @@ func (c *CLI) finishProduce(o produce, s *sending, readErr error) error {
 	for _, f := range s.failures {
 		failures = append(failures, notProduced(o, f))
 	}
-	if more := s.lost - int64(len(s.failures)); more > 0 {
-		failures = append(failures, fail(nil, "and %s more", count(more, "record")))
-	}
 	if readErr != nil {
 		failures = append(failures, readErr)
 	}
@@ -325,9 +337,15 @@ func (p produced) String() string {
 	return b.String()
 }
 
-func notProduced(o produce, l lineError) error {
-	subject := fmt.Sprintf("line %d was not written", l.line)
+func notProduced(o produce, l lineFailure) error {
+	who, was := fmt.Sprintf("line %d", l.first), "was"
+	if l.records > 1 {
+		who, was = fmt.Sprintf("%s from line %d to %d", count(l.records, "record"), l.first, l.last), "were"
+	}
+	subject := who + " " + was + " not written"
 	switch {
+	case isNetwork(l.err):
+		return fail(l.err, "%s: a broker cannot be reached (%s)", subject, reason(l.err))
 	case errors.Is(l.err, kerr.MessageTooLarge):
 		return fail(l.err, "%s: its record is larger than is allowed (MESSAGE_TOO_LARGE)", subject).
 			withFix("This side allows %s (--max-record-bytes), the broker what the topic's max.message.bytes says.", count(o.maxBytes, "byte"))
@@ -336,8 +354,8 @@ func notProduced(o produce, l lineError) error {
 	case errors.Is(l.err, kerr.NotEnoughReplicas), errors.Is(l.err, kerr.NotEnoughReplicasAfterAppend):
 		return refused(subject, l.err, "").withFix("Fewer replicas are in sync than the topic's min.insync.replicas; `strom topic describe %s` shows them.", o.topic)
 	case errors.Is(l.err, kgo.ErrRecordTimeout):
-		return fail(l.err, "%s: no acknowledgement within %s", subject, o.timeout).
-			withFix("It may or may not have been written. `strom topic describe %s` shows the leaders.", o.topic)
+		return fail(l.err, "%s %s not acknowledged within %s", who, was, o.timeout).
+			withFix("It is not known whether the topic has them. `strom topic describe %s` shows the leaders.", o.topic)
 	}
 	return refused(subject, l.err, "")
 }

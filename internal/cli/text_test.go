@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -34,6 +36,29 @@ func TestNumbersAsText(t *testing.T) {
 	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1536: "1.5 KiB", 1 << 30: "1.0 GiB"} {
 		if got := bytesText(n); got != want {
 			t.Errorf("bytesText(%d) = %s, want %s", n, got, want)
+		}
+	}
+}
+
+func TestFailuresAreToldByReason(t *testing.T) {
+	s := &sending{}
+	for line := range int64(2000) {
+		s.addFailure(line+1, kgo.ErrRecordTimeout)
+	}
+	s.addFailure(2001, kerr.MessageTooLarge)
+	for i := range 100 {
+		s.addFailure(2002, fmt.Errorf("reason %d", i))
+	}
+	if len(s.failures) != maxReasons {
+		t.Fatalf("%d reasons", len(s.failures))
+	}
+	for i, want := range []string{
+		"2,000 records from line 1 to 2000 were not acknowledged within 30s",
+		"line 2001 was not written: its record is larger than is allowed (MESSAGE_TOO_LARGE)",
+		"line 2002 was not written: reason 0",
+	} {
+		if got := notProduced(produce{timeout: 30 * time.Second}, s.failures[i]).Error(); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
