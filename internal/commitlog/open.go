@@ -1,0 +1,375 @@
+package commitlog
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/vfs"
+)
+
+// Open opens the log in a directory, which it makes if need be, and recovers it
+// unless the shutdown was clean: what lies beyond the recovery point is read and
+// checked, cut at the first byte that is wrong, and synced. What was durable is
+// found again; of the rest, a prefix.
+func Open(o Options) (*Log, error) {
+	l := &Log{
+		fs: o.FS, files: o.Files, dir: o.Dir, partition: o.Partition,
+		now: o.Now, logger: o.Logger, onFailure: o.OnFailure, jitter: o.Jitter,
+	}
+	if l.logger == nil {
+		l.logger = slog.New(slog.DiscardHandler)
+	}
+	l.config.Store(&o.Config)
+	if err := l.open(o); err != nil {
+		return nil, fmt.Errorf("open log %v in %s: %w", o.Partition, o.Dir, errors.Join(err, l.closeFiles()))
+	}
+	return l, nil
+}
+
+func (l *Log) open(o Options) error {
+	if err := l.makeDir(); err != nil {
+		return err
+	}
+	if err := l.loadMetadata(o.TopicID); err != nil {
+		return err
+	}
+	if err := l.finishSwaps(); err != nil {
+		return err
+	}
+	if err := l.loadSegments(); err != nil {
+		return err
+	}
+	if err := l.loadEpochs(o); err != nil {
+		return err
+	}
+	trusted, err := l.recover(o)
+	if err != nil {
+		return err
+	}
+	if err := l.settleStart(o.LogStart); err != nil {
+		return err
+	}
+	return l.finishOpen(min(trusted, l.end()))
+}
+
+// finishOpen loads the producer state and makes durable what recovery kept
+// beyond the trusted offset.
+func (l *Log) finishOpen(trusted model.Offset) error {
+	if cut, changed := l.epochs.cutEnd(l.end()); changed {
+		l.epochs, l.epochsChanged = cut, true
+	}
+	l.durable, l.recovery = trusted, trusted
+	l.producers = &producers{end: l.start}
+	p, err := l.loadProducers(trusted)
+	if err != nil {
+		return err
+	}
+	l.producers = p
+	if len(l.unsynced) == 0 && !l.unindexedEntries() {
+		return nil
+	}
+	_, err = l.Checkpoint()
+	return err
+}
+
+// unindexedEntries reports whether index entries wait to be written.
+func (l *Log) unindexedEntries() bool {
+	for _, s := range append(l.unindexed[:len(l.unindexed):len(l.unindexed)], l.active()) {
+		for _, e := range s.indexes() {
+			if len(e.pending) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (l *Log) makeDir() error {
+	if l.exists(l.dir) {
+		return nil
+	}
+	if err := l.fs.MkdirAll(l.dir, 0o755); err != nil {
+		return err
+	}
+	return l.fs.SyncDir(path.Dir(l.dir))
+}
+
+// loadMetadata reads or writes partition.metadata. One that does not parse and
+// one of another topic are errors: the directory is somebody else's.
+func (l *Log) loadMetadata(id model.TopicID) error {
+	data, err := vfs.ReadFile(l.fs, l.path(metadataFile), 4096)
+	if errors.Is(err, fs.ErrNotExist) {
+		l.topicID = id
+		if id.IsZero() {
+			return nil
+		}
+		return vfs.WriteFileAtomic(l.fs, l.path(metadataFile), formatMetadata(id))
+	}
+	if err != nil {
+		return err
+	}
+	if l.topicID, err = parseMetadata(data); err != nil {
+		return err
+	}
+	if !id.IsZero() && l.topicID != id {
+		return fmt.Errorf("the directory is of topic id %v, not %v", l.topicID, id)
+	}
+	return nil
+}
+
+// finishSwaps removes what was to be removed, and finishes or takes back what
+// compaction was doing: a .swap file replaces the segments whose offsets it
+// covers, unless a .cleaned file says that its companions were not complete.
+func (l *Log) finishSwaps() error {
+	names, err := l.list()
+	if err != nil {
+		return err
+	}
+	var swaps []string
+	firstCleaned, anyCleaned := model.Offset(0), false
+	for _, name := range names {
+		switch {
+		case strings.HasSuffix(name, deletedSuffix) && !strings.HasSuffix(name, checkpointDeleted):
+			err = l.fs.Remove(l.path(name))
+		case strings.HasSuffix(name, cleanedSuffix):
+			if base, ok := segmentBase(strings.TrimSuffix(name, cleanedSuffix)); ok && (!anyCleaned || base < firstCleaned) {
+				firstCleaned, anyCleaned = base, true
+			}
+			err = l.fs.Remove(l.path(name))
+		case strings.HasSuffix(name, swapSuffix):
+			swaps = append(swaps, name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(swaps) == 0 {
+		return nil
+	}
+	swaps = slices.DeleteFunc(swaps, func(name string) bool {
+		base, ok := segmentBase(strings.TrimSuffix(name, swapSuffix))
+		if ok && !(anyCleaned && base >= firstCleaned) {
+			return false
+		}
+		err = errors.Join(err, l.fs.Remove(l.path(name)))
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	return l.swapIn(swaps)
+}
+
+func (l *Log) swapIn(swaps []string) error {
+	from, to, err := l.swapRange(swaps)
+	if err != nil {
+		return err
+	}
+	names, err := l.list()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if base, ok := segmentBase(name); ok && base >= from && base < to {
+			if err := l.fs.Remove(l.path(name)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, name := range swaps {
+		if err := l.fs.Rename(l.path(name), l.path(strings.TrimSuffix(name, swapSuffix))); err != nil {
+			return err
+		}
+	}
+	return l.fs.SyncDir(l.dir)
+}
+
+// swapRange is the offsets that swapped segments cover.
+func (l *Log) swapRange(swaps []string) (from, to model.Offset, err error) {
+	first := true
+	for _, name := range swaps {
+		base, ok := parseName(strings.TrimSuffix(name, swapSuffix), logSuffix)
+		if !ok {
+			continue
+		}
+		s := newSegment(base, l.files.handle(l.path(name), vfs.ReadOnly), nil, nil, nil, l.now())
+		if s.size, err = s.log.size(); err == nil {
+			err = s.load()
+		}
+		if err = errors.Join(err, s.log.close()); err != nil {
+			return 0, 0, fmt.Errorf("%s: %w", name, err)
+		}
+		if first || base < from {
+			from = base
+		}
+		to = max(to, s.next)
+		first = false
+	}
+	return from, to, nil
+}
+
+// segmentBase is the offset in the name of a segment's file.
+func segmentBase(name string) (model.Offset, bool) {
+	for _, suffix := range []string{logSuffix, indexSuffix, timeSuffix, txnSuffix} {
+		if base, ok := parseName(name, suffix); ok {
+			return base, true
+		}
+	}
+	return 0, false
+}
+
+func (l *Log) list() ([]string, error) {
+	dir, err := l.fs.ReadDir(l.dir)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(dir))
+	for _, e := range dir {
+		if !e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// loadSegments finds the segments and snapshots by their names. Of each segment
+// it looks only at the sizes of its files; index files without a segment go.
+func (l *Log) loadSegments() error {
+	names, err := l.list()
+	if err != nil {
+		return err
+	}
+	have := make(map[string]bool, len(names))
+	for _, name := range names {
+		have[name] = true
+	}
+	for _, name := range names {
+		if o, ok := parseName(name, snapshotSuffix); ok {
+			l.snapshots = append(l.snapshots, o)
+			continue
+		}
+		base, ok := segmentBase(name)
+		switch {
+		case !ok:
+		case strings.HasSuffix(name, logSuffix):
+			s, err := l.findSegment(base, have)
+			if err != nil {
+				return err
+			}
+			l.segments = append(l.segments, s)
+		case !have[fileName(base, logSuffix)]:
+			if err := l.fs.Remove(l.path(name)); err != nil {
+				return err
+			}
+		}
+	}
+	for i, s := range l.segments {
+		if i > 0 {
+			l.segments[i-1].next = s.base
+		}
+	}
+	return nil
+}
+
+func (l *Log) findSegment(base model.Offset, have map[string]bool) (*segment, error) {
+	handle := func(suffix string, flag int) *handle { return l.files.handle(l.path(fileName(base, suffix)), flag) }
+	s := newSegment(base, handle(logSuffix, vfs.ReadWrite), handle(indexSuffix, vfs.CreateOrOpen),
+		handle(timeSuffix, vfs.CreateOrOpen), handle(txnSuffix, vfs.CreateOrOpen), l.now())
+	info, err := l.fs.Stat(s.log.name)
+	if err != nil {
+		return nil, err
+	}
+	s.size = info.Size()
+	s.created = info.ModTime()
+	for i, e := range s.indexes() {
+		if !have[path.Base(e.file.name)] {
+			s.broken = s.broken || i < 2
+			continue
+		}
+		info, err := l.fs.Stat(e.file.name)
+		if err != nil {
+			return nil, err
+		}
+		e.written = int(info.Size() / int64(e.width))
+		s.broken = s.broken || info.Size()%int64(e.width) != 0 || int64(e.written) > s.size/minIndexed+1
+	}
+	return s, nil
+}
+
+// minIndexed is the least number of bytes of a segment for one index entry: a
+// batch of no records.
+const minIndexed = 61
+
+// loadEpochs reads the leader epochs; a file that is missing or does not parse
+// is made anew from the batches that can be trusted; recovery adds the others'.
+func (l *Log) loadEpochs(o Options) error {
+	data, err := vfs.ReadFile(l.fs, l.path(epochFile), maxTextFile)
+	if err == nil {
+		if l.epochs, err = parseEpochs(data); err == nil {
+			return nil
+		}
+		l.logger.Warn("leader epochs are made anew from the batches", "partition", l.partition, "error", err)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	l.epochs = nil
+	if o.CleanShutdown {
+		return l.scanEpochs(math.MaxInt64)
+	}
+	return l.scanEpochs(o.RecoveryPoint)
+}
+
+// scanEpochs reads the headers of the batches below limit.
+func (l *Log) scanEpochs(limit model.Offset) error {
+	for _, s := range l.segments {
+		v := s.view()
+		r := headers{view: &v}
+		for s.base < limit && r.next() && r.header.BaseOffset() < limit {
+			l.raiseEpoch(r.header.LeaderEpoch(), r.header.BaseOffset())
+		}
+		if r.err != nil && !errors.Is(r.err, errCorrupt) {
+			return r.err
+		}
+	}
+	return nil
+}
+
+func (l *Log) raiseEpoch(e model.Epoch, start model.Offset) {
+	if e >= 0 && e > l.epochs.latest() {
+		l.assignEpoch(e, start)
+	}
+}
+
+// settleStart makes the log begin at the checkpointed start, or where its first
+// segment does. A log that ends before its start is begun anew there.
+func (l *Log) settleStart(start model.Offset) error {
+	if l.end() < start {
+		l.logger.Warn("log ends before its start and begins anew", "partition", l.partition, "end", l.end(), "start", start)
+		l.producers = &producers{}
+		return l.restart(start)
+	}
+	l.start = max(start, l.segments[0].base)
+	next, changed := l.epochs.cutStart(l.start)
+	l.epochs, l.epochsChanged = next, l.epochsChanged || changed
+	return nil
+}
+
+// moveAway renames the directory for its removal.
+func (l *Log) moveAway(unique string) (string, error) {
+	parent, name := path.Split(l.dir)
+	// Kafka cuts the topic's name so that the whole stays within 255 bytes.
+	suffix := fmt.Sprintf("-%d.%s-delete", l.partition.Index, unique)
+	topic := strings.TrimSuffix(name, fmt.Sprintf("-%d", l.partition.Index))
+	dir := path.Join(parent, topic[:min(len(topic), 255-len(suffix))]+suffix)
+	if err := l.fs.Rename(l.dir, dir); err != nil {
+		return "", err
+	}
+	return dir, l.fs.SyncDir(path.Clean(parent))
+}
