@@ -1,0 +1,380 @@
+package controller
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/stromkafka/strom/internal/kerr"
+	"github.com/stromkafka/strom/internal/metadata"
+	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/wire"
+)
+
+var errNotActive = kerr.NotController
+
+// checkEpoch refuses a request of a broker's former life.
+func (m *Machine) checkEpoch(id int32, epoch int64) (*metadata.Broker, error) {
+	b := m.draft.Broker(model.NodeID(id))
+	if b == nil {
+		return nil, kerr.StaleBrokerEpoch.With("No broker registration found for broker id %d", id)
+	}
+	if int64(b.Epoch) != epoch {
+		return nil, kerr.StaleBrokerEpoch.With("Expected broker epoch %d, but got broker epoch %d", b.Epoch, epoch)
+	}
+	return b, nil
+}
+
+// registerBroker begins a broker's life, or amends its registration if the
+// incarnation is the one that is registered. The epoch of a new life is the
+// offset at which the batch of its registration begins.
+func (m *Machine) registerBroker(r *wire.BrokerRegistrationRequest, version int16) wire.Response {
+	response := &wire.BrokerRegistrationResponse{BrokerEpoch: -1}
+	if err := m.checkRegistration(r); err != nil {
+		m.cfg.Log.Warn("refusing a broker's registration", "broker", r.BrokerID, "error", err)
+		response.ErrorCode = kerr.Code(err)
+		return response
+	}
+	id := model.NodeID(r.BrokerID)
+	existing := m.draft.Broker(id)
+	record := registration(r, m.version())
+	if existing != nil && existing.Incarnation == r.IncarnationID {
+		record.Fenced, record.InControlledShutdown, record.BrokerEpoch = existing.Fenced, existing.InControlledShutdown, int64(existing.Epoch)
+	} else {
+		record.Fenced, record.BrokerEpoch = true, int64(m.next)
+		// v3 added the epoch of the former life, which only a broker that lost
+		// nothing presents.
+		clean := existing != nil && version >= 3 && r.PreviousBrokerEpoch == int64(existing.Epoch)
+		m.buryIncarnation(id, clean)
+	}
+	m.emit(record)
+	response.BrokerEpoch = record.BrokerEpoch
+	return response
+}
+
+func registration(r *wire.BrokerRegistrationRequest, v metadata.Version) *wire.RegisterBrokerRecord {
+	record := &wire.RegisterBrokerRecord{}
+	record.Reset()
+	record.BrokerID, record.IncarnationID, record.Rack = r.BrokerID, r.IncarnationID, r.Rack
+	for _, l := range r.Listeners {
+		record.EndPoints = append(record.EndPoints, wire.RegisterBrokerRecordEndPoint(l))
+	}
+	for _, f := range r.Features {
+		record.Features = append(record.Features, wire.RegisterBrokerRecordFeature(f))
+	}
+	if v.Directories() {
+		record.LogDirs = r.LogDirs
+	}
+	return record
+}
+
+func (m *Machine) checkRegistration(r *wire.BrokerRegistrationRequest) error {
+	if r.ClusterID != m.cfg.ClusterID {
+		return kerr.InconsistentClusterID.With("Expected cluster ID %s, but got cluster ID %s", m.cfg.ClusterID, r.ClusterID)
+	}
+	existing := m.draft.Broker(model.NodeID(r.BrokerID))
+	if existing != nil && existing.Incarnation != r.IncarnationID && m.holdsItsPlace(existing, r) {
+		return kerr.DuplicateBrokerRegistration.With("Another broker is registered with that broker id. If the broker " +
+			"was recently restarted this should self-resolve once the heartbeat manager expires the broker's session.")
+	}
+	if r.IsMigratingZkBroker {
+		return kerr.BrokerIDNotRegistered.With("Controller does not support registering ZK brokers.")
+	}
+	if slices.ContainsFunc(r.Listeners, func(l wire.BrokerRegistrationRequestListener) bool { return l.Name == "" }) {
+		return kerr.InvalidRegistration.With("A listener has no name")
+	}
+	if m.version().Directories() {
+		if err := m.checkDirectories(r); err != nil {
+			return err
+		}
+	}
+	return m.checkFeatures(r)
+}
+
+// holdsItsPlace reports whether the registered incarnation may still be there.
+// Apache Kafka takes it to be as long as its session has not timed out, also
+// when a new controller only assumes the session. Here an incarnation that this
+// controller never heard of gives way to one with the same log directories:
+// whoever holds those has them locked, so nobody else does. A lone node that was
+// killed is back at once instead of after the session timeout.
+func (m *Machine) holdsItsPlace(existing *metadata.Broker, r *wire.BrokerRegistrationRequest) bool {
+	s := m.session(existing)
+	if !s.alive {
+		return false
+	}
+	return s.heard || !sameDirs(existing.LogDirs, r.LogDirs)
+}
+
+func sameDirs(a []model.DirectoryID, b []model.UUID) bool {
+	if len(a) == 0 || len(a) != len(b) {
+		return false
+	}
+	return !slices.ContainsFunc(b, func(u model.UUID) bool { return !slices.Contains(a, model.DirectoryID(u)) })
+}
+
+func (m *Machine) checkDirectories(r *wire.BrokerRegistrationRequest) error {
+	if len(r.LogDirs) == 0 {
+		return kerr.InvalidRegistration.With("No directories specified in request")
+	}
+	seen := map[model.UUID]bool{}
+	for _, dir := range r.LogDirs {
+		if dir.IsReserved() {
+			return kerr.InvalidRegistration.With("Reserved directory ID in request")
+		}
+		if seen[dir] {
+			return kerr.InvalidRegistration.With("Duplicate directory ID in request")
+		}
+		seen[dir] = true
+	}
+	for b := range m.draft.Brokers() {
+		if int32(b.ID) == r.BrokerID {
+			continue
+		}
+		for _, dir := range b.LogDirs {
+			if seen[model.UUID(dir)] {
+				return kerr.InvalidRegistration.With("Broker %d is already registered with directory %v", b.ID, dir)
+			}
+		}
+	}
+	return nil
+}
+
+// checkFeatures wants every finalised level inside the broker's ranges.
+func (m *Machine) checkFeatures(r *wire.BrokerRegistrationRequest) error {
+	ranges := map[string]metadata.FeatureRange{}
+	for _, f := range r.Features {
+		ranges[f.Name] = metadata.FeatureRange{Name: f.Name, Min: f.MinSupportedVersion, Max: f.MaxSupportedVersion}
+	}
+	levels := append(slices.Clone(m.draft.Features().All()), metadata.FeatureLevel{Name: metadata.FeatureKRaftVersion, Level: m.cfg.KRaftVersion()})
+	for _, l := range levels {
+		if f := ranges[l.Name]; !f.Contains(l.Level) {
+			return unsupportedLevel(l, f)
+		}
+		delete(ranges, l.Name)
+	}
+	for _, f := range r.Features { // what is not finalised is at level 0
+		if f, left := ranges[f.Name]; left && !f.Contains(0) {
+			return unsupportedLevel(metadata.FeatureLevel{Name: f.Name}, f)
+		}
+	}
+	if !slices.ContainsFunc(r.Features, func(f wire.BrokerRegistrationRequestFeature) bool { return f.Name == metadata.FeatureMetadataVersion }) {
+		return kerr.InvalidRegistration.With("Request features do not contain 'metadata.version'")
+	}
+	return nil
+}
+
+func unsupportedLevel(l metadata.FeatureLevel, f metadata.FeatureRange) error {
+	return kerr.UnsupportedVersion.With("Unable to register because the broker does not support finalized version %d of %s. "+
+		"The broker wants a version between %d and %d, inclusive.", l.Level, l.Name, f.Min, f.Max)
+}
+
+// unregisterBroker forgets a broker, alive or not.
+func (m *Machine) unregisterBroker(r *wire.UnregisterBrokerRequest) wire.Response {
+	response := &wire.UnregisterBrokerResponse{}
+	b := m.draft.Broker(model.NodeID(r.BrokerID))
+	if b == nil {
+		err := kerr.BrokerIDNotRegistered.With("Broker ID %d is not currently registered", r.BrokerID)
+		response.ErrorCode, response.ErrorMessage = err.Code, &err.Message
+		return response
+	}
+	m.update(goneBroker(b.ID), m.where(inISR(b.ID)))
+	m.update(goneBroker(b.ID), m.where(inELR(b.ID)))
+	m.emit(&wire.UnregisterBrokerRecord{BrokerID: r.BrokerID, BrokerEpoch: int64(b.Epoch)})
+	delete(m.sessions, b.ID)
+	return response
+}
+
+// registerController takes a controller's registration as it is (KIP-919).
+func (m *Machine) registerController(r *wire.ControllerRegistrationRequest) wire.Response {
+	response := &wire.ControllerRegistrationResponse{}
+	if !m.version().ControllerRegistration() {
+		err := kerr.UnsupportedVersion.With("The current MetadataVersion is too old to support controller registrations.")
+		response.ErrorCode, response.ErrorMessage = err.Code, &err.Message
+		return response
+	}
+	record := &wire.RegisterControllerRecord{ControllerID: r.ControllerID, IncarnationID: r.IncarnationID}
+	for _, l := range r.Listeners {
+		record.EndPoints = append(record.EndPoints, wire.RegisterControllerRecordEndPoint(l))
+	}
+	for _, f := range r.Features {
+		record.Features = append(record.Features, wire.RegisterControllerRecordFeature(f))
+	}
+	m.emit(record)
+	return response
+}
+
+// producerIDBlock is how many producer ids a broker gets at once.
+const producerIDBlock = 1000
+
+func (m *Machine) allocateProducerIDs(r *wire.AllocateProducerIdsRequest) wire.Response {
+	response := &wire.AllocateProducerIdsResponse{}
+	if _, err := m.checkEpoch(r.BrokerID, r.BrokerEpoch); err != nil {
+		response.ErrorCode = kerr.Code(err)
+		return response
+	}
+	first := max(int64(m.draft.NextProducerID()), 0)
+	if first+producerIDBlock < first {
+		response.ErrorCode = kerr.UnknownServerError.Code
+		return response
+	}
+	m.emit(&wire.ProducerIdsRecord{BrokerID: r.BrokerID, BrokerEpoch: r.BrokerEpoch, NextProducerID: first + producerIDBlock})
+	response.ProducerIDStart, response.ProducerIDLen = first, producerIDBlock
+	return response
+}
+
+// heartbeat keeps a broker's session and moves it through its states:
+//
+//	         caught up, not wantFence
+//	fenced ─────────────────────────────▶ unfenced ──wantShutDown, leads──▶ shutting down
+//	  ▲  ▲                                 │   │                               │
+//	  │  └───────wantFence, timed out──────┘   └──wantShutDown, leads nothing──┤
+//	  └────────────── may stop now ◀───────────── all active brokers have read ┘
+//	                                              that it leads nothing
+func (m *Machine) heartbeat(r *wire.BrokerHeartbeatRequest) wire.Response {
+	response := &wire.BrokerHeartbeatResponse{}
+	response.Reset()
+	b, err := m.checkEpoch(r.BrokerID, r.BrokerEpoch)
+	if err != nil {
+		response.ErrorCode = kerr.Code(err)
+		return response
+	}
+	s := m.session(b)
+	now, next := m.stateOf(b, s), m.nextState(b, s, r)
+	if now != next {
+		m.enter(b, next)
+	}
+	s.touch(m.now, model.Offset(r.CurrentMetadataOffset))
+	if next == stateStopped {
+		s.alive = false // it said goodbye: its next incarnation need not wait
+	}
+	if m.version().Directories() && len(r.OfflineLogDirs) > 0 {
+		m.dirsOffline(b, r.OfflineLogDirs)
+	}
+	if m.version().CordonedDirs() && r.CordonedLogDirs != nil {
+		m.dirsCordoned(b, r.CordonedLogDirs)
+	}
+	if next == stateShuttingDown && s.shutdownOffset < 0 {
+		s.shutdownOffset = m.next + model.Offset(len(m.out)) - 1
+	}
+	response.IsCaughtUp = r.CurrentMetadataOffset >= int64(b.RegisteredAt)
+	response.IsFenced = next == stateFenced || next == stateStopped
+	response.ShouldShutDown = next == stateStopped
+	return response
+}
+
+// brokerState is where a broker is between registration and stop.
+type brokerState int8
+
+const (
+	stateFenced brokerState = iota
+	stateUnfenced
+	stateShuttingDown
+	stateStopped // fenced, and told to stop
+)
+
+func (m *Machine) stateOf(b *metadata.Broker, s *session) brokerState {
+	switch {
+	case s.shutdownOffset >= 0:
+		return stateShuttingDown
+	case b.Fenced:
+		return stateFenced
+	}
+	return stateUnfenced
+}
+
+func (m *Machine) nextState(b *metadata.Broker, s *session, r *wire.BrokerHeartbeatRequest) brokerState {
+	switch m.stateOf(b, s) {
+	case stateFenced:
+		switch {
+		case r.WantShutDown:
+			return stateStopped
+		case !r.WantFence && r.CurrentMetadataOffset >= int64(b.RegisteredAt):
+			return stateUnfenced
+		}
+		return stateFenced
+	case stateUnfenced:
+		switch {
+		case r.WantFence && r.WantShutDown:
+			return stateStopped
+		case r.WantFence:
+			return stateFenced
+		case r.WantShutDown && m.leads(b.ID):
+			return stateShuttingDown
+		case r.WantShutDown:
+			return stateStopped
+		}
+		return stateUnfenced
+	}
+	if m.leads(b.ID) || s.shutdownOffset > m.lowestActiveOffset() {
+		return stateShuttingDown
+	}
+	return stateStopped
+}
+
+func (m *Machine) leads(id model.NodeID) bool {
+	for t := range m.draft.Topics() {
+		if slices.ContainsFunc(t.Partitions, func(p metadata.Partition) bool { return p.Replicas != nil && p.Leader == id }) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Machine) enter(b *metadata.Broker, next brokerState) {
+	m.cfg.Log.Info("a broker changes state", "broker", b.ID, "epoch", b.Epoch, "state", next.String())
+	switch next {
+	case stateFenced, stateStopped:
+		m.fence(b)
+	case stateUnfenced:
+		m.unfence(b)
+	case stateShuttingDown:
+		m.shutDown(b)
+	}
+}
+
+func (s brokerState) String() string {
+	return [...]string{"fenced", "unfenced", "shutting down", "stopped"}[s]
+}
+
+// dirsOffline takes the broker out of what it kept in directories that failed.
+func (m *Machine) dirsOffline(b *metadata.Broker, offline []model.UUID) {
+	var online []model.UUID
+	for _, dir := range b.LogDirs {
+		if !slices.Contains(offline, model.UUID(dir)) {
+			online = append(online, model.UUID(dir))
+			continue
+		}
+		m.update(goneBroker(b.ID), m.where(func(p *metadata.Partition) bool {
+			at, is := p.Directory(b.ID)
+			return is && at == dir
+		}))
+	}
+	if len(online) == len(b.LogDirs) || len(online) == 0 {
+		return // none failed, or all did: a record with none would mean no change, and the broker stops itself
+	}
+	m.cfg.Log.Warn("log directories went offline", "broker", b.ID, "online", len(online), "were", len(b.LogDirs))
+	m.emit(&wire.BrokerRegistrationChangeRecord{BrokerID: int32(b.ID), BrokerEpoch: int64(b.Epoch), LogDirs: online})
+}
+
+func (m *Machine) dirsCordoned(b *metadata.Broker, cordoned []model.UUID) {
+	if b.CordonedLogDirs != nil && len(b.CordonedLogDirs) == len(cordoned) && (len(cordoned) == 0 || sameDirs(b.CordonedLogDirs, cordoned)) {
+		return
+	}
+	m.emit(&wire.BrokerRegistrationChangeRecord{BrokerID: int32(b.ID), BrokerEpoch: int64(b.Epoch), CordonedLogDirs: cordoned})
+}
+
+// usable are the brokers on which replicas may be placed, in id order.
+func (m *Machine) usable() []usableBroker {
+	var all []usableBroker
+	for b := range m.draft.Brokers() {
+		if m.shuttingDown(b) || !b.HasUncordonedDirs() {
+			continue
+		}
+		u := usableBroker{id: b.ID, fenced: b.Fenced}
+		if b.Rack != nil {
+			u.rack, u.hasRack = *b.Rack, true
+		}
+		all = append(all, u)
+	}
+	slices.SortFunc(all, func(a, b usableBroker) int { return cmp.Compare(a.id, b.id) })
+	return all
+}
