@@ -39,21 +39,26 @@ public final class Tools {
 
     /** Thrown where a tool ends the process. */
     private static final class Ended extends RuntimeException {
-        final int status;
-
-        Ended(int status) {
+        Ended() {
             super(null, null, false, false);
-            this.status = status;
         }
     }
 
+    /** What the tool ended the process with first; some catch Ended, take it for a failure and end again. */
+    private static Integer ended;
+
+    /** What the tool wants to be done at its end. */
+    private static final List<Runnable> hooks = new ArrayList<>();
+
+    private static void end(int status) {
+        ended = ended == null ? status : ended;
+        throw new Ended();
+    }
+
     public static void main(String[] none) throws Exception {
-        Exit.setExitProcedure((status, message) -> {
-            throw new Ended(status);
-        });
-        Exit.setHaltProcedure((status, message) -> {
-            throw new Ended(status);
-        });
+        Exit.setExitProcedure((status, message) -> end(status));
+        Exit.setHaltProcedure((status, message) -> end(status));
+        Exit.setShutdownHookAdder((name, hook) -> hooks.add(hook));
         InputStream in = System.in;
         PrintStream out = System.out;
         BufferedReader lines = new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8));
@@ -69,7 +74,12 @@ public final class Tools {
         System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
         System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
         System.setIn(new ByteArrayInputStream(command.path("in").asText("").getBytes(StandardCharsets.UTF_8)));
+        ended = null;
+        hooks.clear();
         int status = invoke(command);
+        if (command.path("class").asText().endsWith(".ConsoleProducer")) {
+            hooks.forEach(Runnable::run); // it sends what it holds in its hook; that of the metadata shell waits for the end of the JVM
+        }
         System.out.flush();
         System.err.flush();
         return JSON.createObjectNode().put("status", status)
@@ -83,10 +93,10 @@ public final class Tools {
         try {
             Class<?> tool = name.equals("Client") ? Client.class : Class.forName(name);
             tool.getMethod("main", String[].class).invoke(null, (Object) args.toArray(new String[0]));
-            return 0;
+            return ended == null ? 0 : ended;
         } catch (InvocationTargetException e) {
-            if (e.getCause() instanceof Ended ended) {
-                return ended.status;
+            if (e.getCause() instanceof Ended) {
+                return ended;
             }
             e.getCause().printStackTrace();
             return 1;
@@ -131,7 +141,7 @@ public final class Tools {
         }
 
         private static void consume(String server, List<String> topics) throws Exception {
-            Map<String, Object> config = Map.of("bootstrap.servers", server, "enable.auto.commit", false);
+            Map<String, Object> config = Map.of("bootstrap.servers", server, "enable.auto.commit", false, "fetch.max.wait.ms", 10);
             try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
                 for (String topic : topics) {
                     TopicPartition partition = new TopicPartition(topic, 0);

@@ -21,7 +21,7 @@ def produce(server, topic, codec):
 def consume(server, *topics):
     for topic in topics:
         consumer = confluent_kafka.Consumer({'bootstrap.servers': server, 'group.id': 'none', 'enable.auto.commit': False,
-                                             'enable.partition.eof': True, 'check.crcs': True})
+                                             'enable.partition.eof': True, 'fetch.wait.max.ms': 10, 'check.crcs': True})
         consumer.assign([confluent_kafka.TopicPartition(topic, 0, confluent_kafka.OFFSET_BEGINNING)])
         while True:
             message = consumer.poll(30)

@@ -36,6 +36,7 @@ const (
 type Options struct {
 	Program []string          // the program and arguments before the verb
 	Env     []string          // added to the environment
+	Addr    string            // of the broker's listener; a free port of localhost when empty
 	Dir     string            // holds the node's properties, data and output; made by the caller
 	Set     map[string]string // properties beside those a node needs
 	Wrap    []string          // a command in front of `start`, such as taskset
@@ -99,6 +100,9 @@ func Format(ctx context.Context, options Options) (*Node, error) {
 		Data:       filepath.Join(options.Dir, "data"),
 		options:    options,
 		file:       filepath.Join(options.Dir, "server.properties"),
+	}
+	if options.Addr != "" {
+		n.Addr = options.Addr
 	}
 	if err := os.WriteFile(n.file, []byte(n.properties()), 0o644); err != nil {
 		return nil, err

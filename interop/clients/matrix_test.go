@@ -1,0 +1,96 @@
+//go:build interop
+
+package clients
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+)
+
+var everyCodec = []string{"none", "gzip", "snappy", "lz4", "zstd"}
+
+// kafkaClient writes to and reads from partition 0 of topics.
+type kafkaClient interface {
+	name() string
+	codecs() []string
+	records() []*record // what it can write
+	// produce returns the offsets the client was told, or nil when it does not say.
+	produce(ctx context.Context, server, topic, codec string, records []*record) ([]int64, error)
+	// consume reads topics from the beginning to their ends, one after another.
+	consume(ctx context.Context, server string, topics []string) ([]*record, error)
+	// equal says how a record read differs from the one written, as far as the client can tell.
+	equal(wrote, read *record) string
+}
+
+func everyClient() []kafkaClient {
+	return []kafkaClient{
+		franz{},
+		javaClient{},
+		kcat{},
+		&script{title: "kafka-python-debian", command: []string{debianPython, "python/kafka_python.py"}},
+		&script{title: "kafka-python", command: []string{*python, "python/kafka_python.py"}},
+		&script{title: "confluent-kafka", command: []string{*python, "python/confluent.py"}, nullHeaders: true},
+	}
+}
+
+// TestMatrix lets every client write with every compression, and every client read all of it.
+func TestMatrix(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	var topics []string
+	wrote := map[string][]*record{}
+	for _, c := range everyClient() {
+		for _, codec := range c.codecs() {
+			topic := fmt.Sprintf("matrix-%s-%s", c.name(), codec)
+			t.Run("write/"+c.name()+"/"+codec, func(t *testing.T) {
+				create(t, shared.Addr, topic, 1)
+				records := c.records()
+				offsets, err := c.produce(ctx, shared.Addr, topic, codec, records)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, offset := range offsets {
+					if offset != int64(i) {
+						t.Fatalf("record %d was given offset %d", i, offset)
+					}
+				}
+				topics, wrote[topic] = append(topics, topic), records
+			})
+		}
+	}
+	for _, c := range everyClient() {
+		t.Run("read/"+c.name(), func(t *testing.T) {
+			all, err := c.consume(ctx, shared.Addr, topics)
+			if err != nil {
+				t.Fatal(err)
+			}
+			read := map[string][]*record{}
+			for _, r := range all {
+				read[r.Topic] = append(read[r.Topic], r)
+			}
+			for _, topic := range topics {
+				t.Run(topic, func(t *testing.T) {
+					if why := differs(timed(wrote[topic], read[topic]), read[topic], c.equal); why != "" {
+						t.Error(why)
+					}
+				})
+			}
+		})
+	}
+}
+
+// timed gives records that were written without a time the one they were read with, which must be now.
+func timed(wrote, read []*record) []*record {
+	var all []*record
+	for i, r := range wrote {
+		if r.Time == 0 && i < len(read) && time.Since(time.UnixMilli(read[i].Time)).Abs() < time.Hour {
+			copied := *r
+			copied.Time = read[i].Time
+			r = &copied
+		}
+		all = append(all, r)
+	}
+	return all
+}

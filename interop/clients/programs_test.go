@@ -1,0 +1,172 @@
+//go:build interop
+
+package clients
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// script is a client that is a program of two verbs, produce SERVER TOPIC CODEC and consume SERVER TOPIC...
+type script struct {
+	title       string
+	command     []string
+	nullHeaders bool
+}
+
+func (s *script) name() string { return s.title }
+
+func (s *script) codecs() []string { return everyCodec }
+
+func (s *script) records() []*record { return samples(s.nullHeaders) }
+
+func (s *script) equal(wrote, read *record) string { return exactly(wrote, read) }
+
+func (s *script) produce(ctx context.Context, server, topic, codec string, records []*record) ([]int64, error) {
+	out, err := execute(ctx, lines(records), append(s.command, "produce", server, topic, codec)...)
+	if err != nil {
+		return nil, err
+	}
+	return numbers(out)
+}
+
+func (s *script) consume(ctx context.Context, server string, topics []string) ([]*record, error) {
+	out, err := execute(ctx, "", append(append(s.command, "consume", server), topics...)...)
+	if err != nil {
+		return nil, err
+	}
+	return parse(out)
+}
+
+func execute(ctx context.Context, in string, words ...string) (string, error) {
+	if strings.Contains(words[0], "/target/") {
+		path, err := filepath.Abs(words[0])
+		if err != nil {
+			return "", err
+		}
+		words[0] = path
+	}
+	command := exec.CommandContext(ctx, words[0], words[1:]...)
+	command.Stdin = strings.NewReader(in)
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	out, err := command.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w: %s", strings.Join(words, " "), err, stderr.String())
+	}
+	return string(out), nil
+}
+
+func numbers(out string) ([]int64, error) {
+	var all []int64
+	for line := range strings.Lines(out) {
+		n, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%q where an offset belongs", line)
+		}
+		all = append(all, n)
+	}
+	return all, nil
+}
+
+func parse(out string) ([]*record, error) {
+	var all []*record
+	for line := range strings.Lines(out) {
+		r := new(record)
+		if err := json.Unmarshal([]byte(line), r); err != nil {
+			return nil, fmt.Errorf("%q: %w", line, err)
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// kcat is the command line client over Debian's librdkafka. It writes keys and values that are text, with one set of
+// headers for all, and reads text.
+type kcat struct{}
+
+func (kcat) name() string { return "kcat" }
+
+func (kcat) codecs() []string { return everyCodec }
+
+func (kcat) records() []*record {
+	var records []*record
+	for i := range 100 {
+		records = append(records, &record{Offset: int64(i), Key: text(fmt.Appendf(nil, "k%d", i)), Value: text(fmt.Appendf(nil, "value %d", i)),
+			Headers: []*header{{"from", text([]byte("kcat"))}}})
+	}
+	return append(records, &record{Offset: 100, Key: text([]byte("null")), Headers: []*header{{"from", text([]byte("kcat"))}}})
+}
+
+func (kcat) produce(ctx context.Context, server, topic, codec string, records []*record) ([]int64, error) {
+	var in strings.Builder
+	for _, r := range records {
+		fmt.Fprintf(&in, "%s\t%s\n", plain(r.Key), plain(r.Value))
+	}
+	_, err := execute(ctx, in.String(), "kcat", "-P", "-b", server, "-t", topic, "-p", "0", "-z", codec, "-K", "\t", "-Z", "-H", "from=kcat",
+		"-X", "acks=all", "-X", "enable.idempotence=true", "-X", "linger.ms=50")
+	return nil, err
+}
+
+func (kcat) consume(ctx context.Context, server string, topics []string) ([]*record, error) {
+	var all []*record
+	for _, topic := range topics {
+		out, err := execute(ctx, "", "kcat", "-C", "-J", "-e", "-q", "-b", server, "-t", topic, "-p", "0", "-o", "beginning", "-X", "check.crcs=true",
+			"-X", "fetch.wait.max.ms=10")
+		if err != nil {
+			return nil, err
+		}
+		for line := range strings.Lines(out) {
+			r, err := kcatRecord(line)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, r)
+		}
+	}
+	return all, nil
+}
+
+func kcatRecord(line string) (*record, error) {
+	var got struct {
+		Topic   string    `json:"topic"`
+		Offset  int64     `json:"offset"`
+		Time    int64     `json:"ts"`
+		Key     *string   `json:"key"`
+		Payload *string   `json:"payload"`
+		Headers []*string `json:"headers"`
+	}
+	if err := json.Unmarshal([]byte(line), &got); err != nil {
+		return nil, fmt.Errorf("%q: %w", line, err)
+	}
+	r := &record{Topic: got.Topic, Offset: got.Offset, Time: got.Time, Key: got.Key, Value: got.Payload}
+	for i := 0; i+1 < len(got.Headers); i += 2 {
+		r.Headers = append(r.Headers, &header{*got.Headers[i], got.Headers[i+1]})
+	}
+	return r, nil
+}
+
+// equal compares what kcat can show: it prints bytes as they are, and an empty key or value as null.
+func (kcat) equal(wrote, read *record) string {
+	if wrote.Offset != read.Offset || wrote.Time != 0 && wrote.Time != read.Time || len(wrote.Headers) != len(read.Headers) {
+		return fmt.Sprintf("wrote %+v read %+v", wrote, read)
+	}
+	if !sameText(wrote.Key, read.Key) || !sameText(wrote.Value, read.Value) {
+		return fmt.Sprintf("offset %d: key or value differ", wrote.Offset)
+	}
+	return ""
+}
+
+func sameText(wrote, read *string) bool {
+	b := plain(wrote)
+	if len(b) == 0 || read == nil {
+		return len(b) == 0 && (read == nil || *read == "")
+	}
+	return strings.ToValidUTF8(string(b), "?") == strings.ToValidUTF8(*read, "?") || strings.ContainsFunc(string(b), func(r rune) bool { return r == '\uFFFD' })
+}
