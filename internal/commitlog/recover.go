@@ -54,6 +54,10 @@ func (l *Log) check(point model.Offset) error {
 			first = i
 		}
 	}
+	// Later epochs are learnt again from the batches.
+	if cut, changed := l.epochs.cutEnd(max(point, l.segments[0].base+1)); changed {
+		l.epochs, l.epochsChanged = cut, true
+	}
 	for _, s := range l.segments[:first] {
 		if s.broken {
 			if err := l.reindex(s); err != nil {
@@ -109,10 +113,6 @@ func (l *Log) endAt(n int) error {
 // indexes anew from there, and cuts the file at the first batch that is wrong.
 // whole is false if it did.
 func (l *Log) checkSegment(s *segment, point model.Offset) (whole bool, err error) {
-	at, err := l.trustedPart(s, point)
-	if err != nil {
-		return false, err
-	}
 	f, err := s.log.acquire()
 	if err != nil {
 		return false, err
@@ -121,6 +121,13 @@ func (l *Log) checkSegment(s *segment, point model.Offset) (whole bool, err erro
 	// After a failed sync memory may show what the disk does not have.
 	if err := vfs.DropCache(f); err != nil {
 		return false, fmt.Errorf("%s: %w", s.log.name, err)
+	}
+	if s.size, err = f.Size(); err != nil {
+		return false, err
+	}
+	at, err := l.trustedPart(s, point)
+	if err != nil {
+		return false, err
 	}
 	size := s.size
 	s.size = at
@@ -134,6 +141,10 @@ func (l *Log) checkSegment(s *segment, point model.Offset) (whole bool, err erro
 		}
 		if b.BaseOffset() < s.next || !fits(s.base, b.LastOffset()) {
 			r.err = corruptf("batch at %d has offset %d after %d", s.size, b.BaseOffset(), s.next)
+			break
+		}
+		if e := b.LeaderEpoch(); e >= 0 && e < l.epochs.at(b.BaseOffset()) {
+			r.err = corruptf("batch at %d is of epoch %d after %d", s.size, e, l.epochs.latest())
 			break
 		}
 		s.note(b, int64(len(b)), interval)

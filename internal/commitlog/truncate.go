@@ -14,7 +14,8 @@ import (
 // the log's end, which is offset or, if a batch straddled it, less. Leader epochs
 // that begin at or after the end go too. Afterwards RecoveryPoint may be less,
 // and the caller must write it to the directory's checkpoint before the next
-// append. What is cut is gone from the disk once the next sync has been done.
+// append. The truncation is on disk when it returns: were it not, a power loss
+// could join what is appended next with what was cut.
 func (l *Log) TruncateTo(offset model.Offset) (model.Offset, error) {
 	l.checkpointing.Lock()
 	defer l.checkpointing.Unlock()
@@ -115,6 +116,9 @@ func (l *Log) cutSegment(s *segment, offset model.Offset) error {
 	}
 	l.mu.Unlock()
 	if err := s.log.truncate(at); err != nil {
+		return err
+	}
+	if err := s.log.sync(); err != nil {
 		return err
 	}
 	if err := l.trimIndexes(s); err != nil {
