@@ -127,7 +127,7 @@ func (m *Machine) candidates() []Peer {
 }
 
 func (m *Machine) leaderPeer() (Peer, bool) {
-	a, ok := addressOf(m.endpoints, m.cfg.Listener)
+	a, ok := AddressOf(m.endpoints, m.cfg.Listener)
 	return Peer{m.leader, a}, ok
 }
 
@@ -141,7 +141,7 @@ func (m *Machine) bootstrap() []Peer {
 		return peers
 	}
 	for i, v := range m.log.voters() {
-		if a, ok := addressOf(v.Endpoints, m.cfg.Listener); ok && v.ID != m.cfg.NodeID {
+		if a, ok := AddressOf(v.Endpoints, m.cfg.Listener); ok && v.ID != m.cfg.NodeID {
 			peers = append(peers, Peer{model.NodeID(-2 - i), a})
 		}
 	}

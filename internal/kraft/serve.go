@@ -159,7 +159,7 @@ func (m *Machine) fetchResponse(f fetch, err *kerr.Error) *wire.FetchResponse {
 	topic.Topic, topic.TopicID = model.MetadataTopic, model.UUID(model.MetadataTopicID)
 	topic.Partitions = []wire.FetchResponsePartition{p}
 	r.Responses = []wire.FetchResponseResponse{topic}
-	if a, ok := addressOf(m.endpoints, f.listener); ok && m.leader >= 0 {
+	if a, ok := AddressOf(m.endpoints, f.listener); ok && m.leader >= 0 {
 		r.NodeEndpoints = []wire.FetchResponseNodeEndpoint{{NodeID: int32(m.leader), Host: a.Host, Port: int32(a.Port)}}
 	}
 	return r
@@ -208,7 +208,7 @@ func (m *Machine) fetchSnapshotRequest(r Request, q *wire.FetchSnapshotRequest) 
 	out.Index = p.Partition
 	out.CurrentLeader = wire.FetchSnapshotResponseCurrentLeader{LeaderID: int32(m.leader), LeaderEpoch: int32(m.epoch)}
 	out.UnalignedRecords = wire.BytesRecords(nil)
-	if a, ok := addressOf(m.endpoints, r.Listener); ok && m.leader >= 0 {
+	if a, ok := AddressOf(m.endpoints, r.Listener); ok && m.leader >= 0 {
 		resp.NodeEndpoints = []wire.FetchSnapshotResponseNodeEndpoint{{NodeID: int32(m.leader), Host: a.Host, Port: a.Port}}
 	}
 	if err != nil {

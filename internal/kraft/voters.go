@@ -148,7 +148,8 @@ func endpointsEqual(a, b []Endpoint) bool {
 	})
 }
 
-func addressOf(endpoints []Endpoint, listener string) (Address, bool) {
+// AddressOf is the address of the listener of that name.
+func AddressOf(endpoints []Endpoint, listener string) (Address, bool) {
 	for _, e := range endpoints {
 		if strings.EqualFold(e.Name, listener) {
 			return e.Address, true
@@ -210,22 +211,6 @@ func (h *history) latestVersion() int16 {
 // fromBootstrap tells whether the voters in force were never in the log.
 func (h *history) fromBootstrap() bool {
 	return len(h.voters) > 0 && h.voters[len(h.voters)-1].offset < 0
-}
-
-// VotersAt is the voter set and kraft.version in force just below an offset;
-// ok is false where the log names no voters.
-func (h *history) at(end model.Offset) (voters VoterSet, version int16, ok bool) {
-	for _, v := range h.voters {
-		if v.offset < end {
-			voters, ok = v.value, true
-		}
-	}
-	for _, v := range h.versions {
-		if v.offset < end {
-			version = v.value
-		}
-	}
-	return voters, version, ok
 }
 
 // truncate forgets what was at or above end.
