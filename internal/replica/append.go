@@ -1,0 +1,61 @@
+package replica
+
+import (
+	"github.com/stromkafka/strom/internal/commitlog"
+	"github.com/stromkafka/strom/internal/kerr"
+)
+
+// Append appends a producer's records as leader and returns what to wait for.
+// The offsets are assigned in records, in place; records is not kept.
+//
+// The append is not committed yet. With acks=all the caller waits on the token;
+// whatever the acks, a sync is scheduled. Errors of the producer are *kerr.Error
+// or a *batch.RecordErrors; KAFKA_STORAGE_ERROR means the disk refused. The log
+// has told the directory if it is for good; after a full disk the next append may
+// succeed.
+func (p *Partition) Append(records []byte, acks int16, a commitlog.Append) (Token, AppendInfo, error) {
+	p.appending.Lock()
+	defer p.appending.Unlock()
+	p.mu.Lock()
+	err := p.mayAppend(acks)
+	epoch := p.epoch
+	p.mu.Unlock()
+	if err != nil {
+		return Token{}, AppendInfo{}, err
+	}
+	// The role cannot change here: that takes the append lock.
+	a.Epoch, a.Now = epoch, p.now()
+	info, err := p.log.AppendLeader(records, a)
+	if err != nil {
+		return Token{}, AppendInfo{}, err
+	}
+	p.mu.Lock()
+	p.appended += int64(len(records))
+	p.tell(ChangedEnd)
+	if !p.synced {
+		p.advance()
+	}
+	p.mu.Unlock()
+	p.dir.flushers.schedule(p)
+	return Token{partition: p, epoch: epoch, end: info.NextOffset}, info, nil
+}
+
+// mayAppend needs mu.
+func (p *Partition) mayAppend(acks int16) error {
+	if err := p.usable(); err != nil {
+		return err
+	}
+	if p.role != roleLeader {
+		return kerr.NotLeaderOrFollower.With("the leader is broker %d", p.leaderID)
+	}
+	if acks == -1 && !p.leader.MayAppend() {
+		return kerr.NotEnoughReplicas.With("%d replicas are in sync and min.insync.replicas is %d", len(p.leader.ISR()), p.leader.MinISR())
+	}
+	return nil
+}
+
+// AppendInfo is what became of an append.
+type AppendInfo = commitlog.AppendInfo
+
+// Client is how a producer's records are appended.
+var Client = commitlog.Append{}

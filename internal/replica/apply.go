@@ -1,0 +1,248 @@
+package replica
+
+import (
+	"context"
+	"sync"
+
+	"github.com/stromkafka/strom/internal/commitlog"
+	"github.com/stromkafka/strom/internal/metadata"
+	"github.com/stromkafka/strom/internal/model"
+)
+
+// Apply follows a change of the metadata. When it returns, every partition that
+// the new image says this broker leads serves: the caller makes the image
+// visible to clients only then. What fails takes its directory offline.
+func (s *Set) Apply(c *metadata.Change) {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	s.image = c.To
+	if !s.met {
+		s.met = true
+		s.meet(c.To)
+		return
+	}
+	for _, t := range c.Topics {
+		s.leaveTopic(t)
+	}
+	var changed []*metadata.Topic
+	for _, t := range c.Topics {
+		if t.To != nil {
+			changed = append(changed, t.To)
+		}
+	}
+	s.host(changed)
+	s.reconfigure(c.Configs)
+}
+
+// meet compares what was found on disk with the first image: partitions that
+// are not this broker's any more are stray, as in Kafka. They are set aside
+// under another name and not deleted, since a mistake here could not be undone.
+func (s *Set) meet(img *metadata.Image) {
+	for _, p := range s.Partitions() {
+		a := img.Partition(p.topic, p.name.Index)
+		if a != nil && hosts(a, s.o.Self) {
+			if err := s.configure(p, s.o.Config(img, p.name.Topic)); err != nil {
+				p.dir.fail(err)
+			}
+			continue
+		}
+		s.o.Logger.Warn("stray partition is set aside", "partition", p.name, "topic id", p.topic)
+		s.setAside(p, straySuffix)
+	}
+	var all []*metadata.Topic
+	for t := range img.Topics() {
+		all = append(all, t)
+	}
+	s.host(all)
+}
+
+// leaveTopic drops the partitions that this broker has no replica of any more.
+func (s *Set) leaveTopic(t metadata.TopicChange) {
+	if t.From == nil {
+		return
+	}
+	for i := range t.From.Partitions {
+		if t.To != nil && i < len(t.To.Partitions) && hosts(&t.To.Partitions[i], s.o.Self) {
+			continue
+		}
+		if p, err := s.Partition(t.ID, int32(i)); err == nil {
+			s.setAside(p, deleteSuffix)
+		}
+	}
+}
+
+// placed is a replica that has to be created.
+type placed struct {
+	topic *metadata.Topic
+	index int32
+	dir   *Dir
+	told  bool // the metadata names the directory
+}
+
+// host creates the replicas of topics that are missing, and gives all of this
+// broker's their roles. Creating is done at once for all of a directory, so that
+// many cost few syncs.
+func (s *Set) host(topics []*metadata.Topic) {
+	missing := map[*Dir][]placed{}
+	for _, t := range topics {
+		for i := range t.Partitions {
+			if !hosts(&t.Partitions[i], s.o.Self) {
+				continue
+			}
+			if _, err := s.Partition(t.ID, int32(i)); err == nil {
+				continue
+			}
+			if at, ok := s.place(t, int32(i)); ok {
+				missing[at.dir] = append(missing[at.dir], at)
+			}
+		}
+	}
+	var all sync.WaitGroup
+	for d, list := range missing {
+		all.Go(func() {
+			if err := s.create(d, list); err != nil {
+				d.fail(err)
+			}
+		})
+	}
+	all.Wait()
+	for _, t := range topics {
+		for i := range t.Partitions {
+			if p, err := s.Partition(t.ID, int32(i)); err == nil && hosts(&t.Partitions[i], s.o.Self) {
+				p.assign(&t.Partitions[i])
+			}
+		}
+	}
+}
+
+// place chooses the directory of a new replica: the one that the metadata names
+// or else the one with the fewest partitions. While a directory is offline a
+// replica that the metadata places in none of the others may be in it, and is
+// not created a second time.
+func (s *Set) place(t *metadata.Topic, index int32) (placed, bool) {
+	id, _ := t.Partitions[index].Directory(s.o.Self)
+	at := placed{topic: t, index: index}
+	offline := false
+	for _, d := range s.dirs {
+		switch {
+		case d.Err() != nil:
+			offline = true
+		case d.id == id:
+			d.counted(1)
+			at.dir, at.told = d, true
+			return at, true
+		case at.dir == nil || d.partitions() < at.dir.partitions():
+			at.dir = d
+		}
+	}
+	if at.dir == nil || offline && id != model.DirectoryUnassigned {
+		return placed{}, false
+	}
+	at.dir.counted(1)
+	return at, true
+}
+
+// creators is how many partitions of one directory are created at once: what
+// takes time is the file system, not the processor.
+const creators = 8
+
+func (s *Set) create(d *Dir, list []placed) error {
+	// With its directory there, a log leaves syncing the one above to us.
+	for _, at := range list {
+		if err := s.o.FS.MkdirAll(d.file(model.Partition{Topic: at.topic.Name, Index: at.index}.String()), 0o755); err != nil {
+			return err
+		}
+	}
+	created := make([]*Partition, len(list))
+	items := make([]int, len(list))
+	for i := range items {
+		items[i] = i
+	}
+	err := together(creators, items, func(i int) (err error) {
+		created[i], err = s.createOne(d, list[i])
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := d.fs.SyncDir(d.path); err != nil {
+		return err
+	}
+	for _, p := range created {
+		s.add(p)
+	}
+	for _, at := range list {
+		if !at.told && s.o.Assigned != nil {
+			s.o.Assigned(at.topic.ID, at.index, d.id)
+		}
+	}
+	return nil
+}
+
+func (s *Set) createOne(d *Dir, at placed) (*Partition, error) {
+	name := model.Partition{Topic: at.topic.Name, Index: at.index}
+	config := s.o.Config(s.image, at.topic.Name)
+	log, err := commitlog.Open(commitlog.Options{
+		FS: s.o.FS, Files: s.o.Files, Dir: d.file(name.String()), Partition: name, TopicID: at.topic.ID,
+		Config: config.Log, CleanShutdown: true, Now: s.o.Now, Logger: s.o.Logger, OnFailure: d.fail,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p := s.newPartition(d, name, at.topic.ID, log)
+	return p, s.configure(p, config)
+}
+
+// reconfigure gives partitions their new configuration.
+func (s *Set) reconfigure(changed []metadata.ConfigResource) {
+	topics, all := map[string]bool{}, false
+	for _, r := range changed {
+		switch r.Type {
+		case metadata.ConfigTopic:
+			topics[r.Name] = true
+		case metadata.ConfigBroker:
+			all = true
+		}
+	}
+	if !all && len(topics) == 0 {
+		return
+	}
+	for _, p := range s.Partitions() {
+		if all || topics[p.name.Topic] {
+			if err := s.configure(p, s.o.Config(s.image, p.name.Topic)); err != nil {
+				p.dir.fail(err)
+			}
+		}
+	}
+}
+
+// configure takes over a configuration. A change to policy fsync syncs first;
+// what counted as kept before goes on to count. A change to policy os is noted in
+// the directory first.
+func (s *Set) configure(p *Partition, c TopicConfig) error {
+	if !c.Synced {
+		if err := p.dir.distrust(); err != nil {
+			return err
+		}
+	} else if err := p.log.Flush(context.Background(), p.log.End()); err != nil {
+		return err
+	}
+	p.log.SetConfig(c.Log)
+	p.appending.Lock()
+	defer p.appending.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.Synced != p.synced {
+		_, p.counted = p.ends()
+		p.synced = c.Synced
+		p.dir.flushers.schedule(p)
+	}
+	p.minISR = c.MinISR
+	if p.role == roleLeader {
+		if p.leader.SetMinISR(c.MinISR, p.now()) {
+			p.raise(ChangedHighWatermark)
+		}
+		p.advance()
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package replica_test
+
+import (
+	"fmt"
+	"path"
+	"testing"
+
+	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/replica"
+	"github.com/stromkafka/strom/internal/replica/replicatest"
+	"github.com/stromkafka/strom/internal/vfs"
+	"github.com/stromkafka/strom/internal/wire"
+)
+
+func onDisk(b *testing.B, policy replica.TopicConfig) *replicatest.Node {
+	n := replicatest.New(b, policy)
+	n.Open(n.Options(vfs.OS(), path.Join(b.TempDir(), "data")))
+	b.Cleanup(func() {
+		if err := n.Set.Close(1); err != nil {
+			b.Error(err)
+		}
+	})
+	return n
+}
+
+func BenchmarkCreateTopics(b *testing.B) {
+	n := onDisk(b, replicatest.Fsync)
+	i := 0
+	for b.Loop() {
+		var records []wire.Record
+		for range 100 {
+			id := model.TopicID{0: byte(i), 1: byte(i >> 8), 2: byte(i >> 16), 15: 200}
+			records = append(records, &wire.TopicRecord{Name: fmt.Sprintf("t%d", i), TopicID: model.UUID(id)}, replicatest.PartitionRecord(id, 0))
+			i++
+		}
+		n.Records(records...)
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(i), "µs/topic")
+}
+
+func benchmarkAppend(b *testing.B, policy replica.TopicConfig) {
+	n := onDisk(b, policy)
+	p := n.Partition(n.CreateTopic("t", 1), 0)
+	records := replicatest.Batch(string(make([]byte, 1024)))
+	b.ReportAllocs()
+	b.SetBytes(int64(len(records)))
+	for b.Loop() {
+		clear(records[:8]) // the offset that the last append gave it
+		token, _, err := p.Append(records, -1, replica.Client)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := token.Wait(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// One producer that waits for each record of 1 KB.
+func BenchmarkAppendFsync(b *testing.B) { benchmarkAppend(b, replicatest.Fsync) }
+func BenchmarkAppendOS(b *testing.B)    { benchmarkAppend(b, replicatest.OS) }
+
+// Many producers over many partitions, who share syncs.
+func BenchmarkAppendFsyncParallel(b *testing.B) {
+	n := onDisk(b, replicatest.Fsync)
+	id := n.CreateTopic("t", 8)
+	b.ReportAllocs()
+	b.SetParallelism(100)
+	b.RunParallel(func(pb *testing.PB) {
+		records := replicatest.Batch(string(make([]byte, 1024)))
+		for i := int32(0); pb.Next(); i++ {
+			clear(records[:8])
+			token, _, err := n.Partition(id, i%8).Append(records, -1, replica.Client)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			if err := token.Wait(b.Context()); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}

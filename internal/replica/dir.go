@@ -1,0 +1,146 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"sync"
+
+	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/vfs"
+)
+
+// Files of a log directory besides its partitions. All but the last are Kafka's.
+const (
+	recoveryPointFile = "recovery-point-offset-checkpoint"
+	logStartFile      = "log-start-offset-checkpoint"
+	highWatermarkFile = "replication-offset-checkpoint"
+	cleanFile         = ".kafka_cleanshutdown"
+	// distrustFile is there while records may have been acknowledged that are
+	// not on disk: a partition under policy os, or a failed sync. A clean stop
+	// removes it.
+	distrustFile = "strom-unsynced"
+)
+
+// Dir is one log directory.
+type Dir struct {
+	path     string
+	id       model.DirectoryID
+	fs       vfs.FS
+	flushers *flushers
+	onFail   func(*Dir, error)
+	waiters  sync.Pool // of *waiter, to be used again
+
+	mu         sync.Mutex
+	err        error // why it is offline
+	distrusted bool
+	clean      bool                                        // it was stopped cleanly before this start
+	count      int                                         // partitions in it
+	saved      map[string]map[model.Partition]model.Offset // by checkpoint file
+}
+
+// Path is where the directory is.
+func (d *Dir) Path() string { return d.path }
+
+// ID is directory.id in its meta.properties.
+func (d *Dir) ID() model.DirectoryID { return d.id }
+
+// Err is why the directory is offline, nil while it is not.
+func (d *Dir) Err() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.err
+}
+
+// fail takes the directory offline. Only the first failure counts.
+func (d *Dir) fail(err error) {
+	d.mu.Lock()
+	first := d.err == nil
+	if first {
+		d.err = err
+	}
+	d.mu.Unlock()
+	if first {
+		d.onFail(d, err)
+	}
+}
+
+// distrust notes durably that this directory's records may be acknowledged
+// without being on disk. In an offline directory that cannot be noted, nor need
+// it: the others are told too.
+func (d *Dir) distrust() error {
+	d.mu.Lock()
+	known := d.distrusted || d.err != nil
+	d.mu.Unlock()
+	if known {
+		return nil
+	}
+	if err := vfs.WriteFileAtomic(d.fs, d.file(distrustFile), nil); err != nil {
+		return fmt.Errorf("note that %s holds unsynced records: %w", d.path, err)
+	}
+	d.mu.Lock()
+	d.distrusted = true
+	d.mu.Unlock()
+	return nil
+}
+
+// make creates the directory if it is not there.
+func (d *Dir) make() error {
+	if there, err := d.exists(""); err != nil || there {
+		return err
+	}
+	if err := d.fs.MkdirAll(d.path, 0o755); err != nil {
+		return err
+	}
+	return d.fs.SyncDir(path.Dir(d.path))
+}
+
+func (d *Dir) file(name string) string { return path.Join(d.path, name) }
+
+func (d *Dir) exists(name string) (bool, error) {
+	_, err := d.fs.Stat(d.file(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// removeFile removes a file durably, if it is there.
+func (d *Dir) removeFile(name string) error {
+	if there, err := d.exists(name); err != nil || !there {
+		return err
+	}
+	if err := d.fs.Remove(d.file(name)); err != nil {
+		return err
+	}
+	return d.fs.SyncDir(d.path)
+}
+
+func (d *Dir) counted(by int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.count += by
+}
+
+func (d *Dir) partitions() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.count
+}
+
+// changed reports whether a checkpoint differs from the one last written, and
+// takes it for written.
+func (d *Dir) changed(file string, offsets map[model.Partition]model.Offset) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.saved == nil {
+		d.saved = map[string]map[model.Partition]model.Offset{}
+	}
+	if before, ok := d.saved[file]; ok && maps.Equal(before, offsets) {
+		return false
+	}
+	d.saved[file] = offsets
+	return true
+}

@@ -1,0 +1,207 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/stromkafka/strom/internal/commitlog"
+	"github.com/stromkafka/strom/internal/kerr"
+	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/vfs"
+)
+
+// chore is something done again and again for the whole Set.
+type chore struct {
+	every time.Duration
+	next  time.Time
+	do    func()
+}
+
+// Run does what has to be done from time to time, on one timer: checkpoints,
+// retention, and removing what was deleted. It returns when the context ends.
+func (s *Set) Run(ctx context.Context) error {
+	start := s.o.Now()
+	chores := []*chore{
+		{s.o.RecoveryPoints, start.Add(s.o.RecoveryPoints), s.checkpointLogs},
+		{s.o.LogStarts, start.Add(s.o.LogStarts), func() { s.checkpoint(logStartFile, (*Partition).logStart) }},
+		{s.o.HighWatermarks, start.Add(s.o.HighWatermarks), func() { s.checkpoint(highWatermarkFile, (*Partition).committedEnd) }},
+		{s.o.Retention, start.Add(s.o.FirstRetention), s.retain},
+		{s.o.Retention, start.Add(s.o.FirstRetention), s.bury},
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		now := s.o.Now()
+		next := now.Add(time.Hour)
+		for _, c := range chores {
+			if !c.next.After(now) {
+				c.do()
+				c.next = now.Add(c.every)
+			}
+			if c.next.Before(next) {
+				next = c.next
+			}
+		}
+		timer.Reset(next.Sub(now))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (p *Partition) recoveryPoint() model.Offset { return p.log.RecoveryPoint() }
+func (p *Partition) logStart() model.Offset      { return p.log.Start() }
+func (p *Partition) committedEnd() model.Offset {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.highWatermark
+}
+
+// checkpoint writes one offset of every partition to a file in each directory,
+// unless it is the same as when it was last written.
+func (s *Set) checkpoint(file string, offset func(*Partition) model.Offset) {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	for _, d := range s.dirs {
+		if d.Err() == nil {
+			if err := s.checkpointDir(d, file, offset); err != nil {
+				d.fail(err)
+			}
+		}
+	}
+}
+
+func (s *Set) checkpointDir(d *Dir, file string, offset func(*Partition) model.Offset) error {
+	offsets := map[model.Partition]model.Offset{}
+	for _, p := range s.in(d) {
+		offsets[p.name] = offset(p)
+	}
+	if !d.changed(file, offsets) {
+		return nil
+	}
+	return commitlog.WriteOffsets(d.fs, d.file(file), offsets)
+}
+
+// checkpointLogs raises the logs' recovery points and writes them down.
+func (s *Set) checkpointLogs() {
+	for _, p := range s.Partitions() {
+		if p.dir.Err() != nil {
+			continue
+		}
+		if _, err := p.log.Checkpoint(); err != nil && !errors.Is(err, kerr.KafkaStorageError) {
+			p.dir.fail(fmt.Errorf("checkpoint %s: %w", p, err))
+		}
+	}
+	s.checkpoint(recoveryPointFile, (*Partition).recoveryPoint)
+}
+
+// retain lets every log drop what its retention does not keep.
+func (s *Set) retain() {
+	for _, p := range s.Partitions() {
+		p.mu.Lock()
+		skip := p.usable() != nil
+		highWatermark := p.highWatermark
+		p.mu.Unlock()
+		if skip {
+			continue
+		}
+		dropped, err := p.log.Retain(s.o.Now(), highWatermark)
+		if err != nil {
+			p.dir.fail(fmt.Errorf("retention of %s: %w", p, err))
+		}
+		if dropped > 0 {
+			p.mu.Lock()
+			p.tell(ChangedStart)
+			p.mu.Unlock()
+		}
+	}
+}
+
+// bury removes the directories whose time has come.
+func (s *Set) bury() {
+	now := s.o.Now()
+	s.mu.Lock()
+	var due []doomed
+	kept := s.doomed[:0]
+	for _, d := range s.doomed {
+		if d.at.After(now) {
+			kept = append(kept, d)
+		} else {
+			due = append(due, d)
+		}
+	}
+	s.doomed = kept
+	s.mu.Unlock()
+	for _, d := range due {
+		if d.dir.Err() != nil {
+			continue
+		}
+		if err := s.o.FS.RemoveAll(d.path); err != nil {
+			d.dir.fail(fmt.Errorf("remove deleted partition %s: %w", d.path, err))
+		}
+	}
+}
+
+func (s *Set) doom(d doomed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.doomed = append(s.doomed, d)
+}
+
+// Close syncs and closes all logs and marks the directories as stopped cleanly
+// in the life of this broker that epoch names. Nothing may append any more, and
+// Run must have returned. A directory that fails is left without the mark.
+func (s *Set) Close(epoch model.BrokerEpoch) error {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	for _, d := range s.dirs {
+		d.flushers.close()
+	}
+	err := s.eachDir(context.Background(), func(_ context.Context, d *Dir) error { return s.closeDir(d, epoch) })
+	for _, d := range s.dirs {
+		if failed := d.Err(); failed != nil {
+			err = errors.Join(err, failed, s.abandon(d))
+		}
+	}
+	return err
+}
+
+// abandon closes the files of a directory that failed. Closed logs stay closed.
+func (s *Set) abandon(d *Dir) (err error) {
+	for _, p := range s.in(d) {
+		err = errors.Join(err, p.log.Close())
+	}
+	return err
+}
+
+func (s *Set) closeDir(d *Dir, epoch model.BrokerEpoch) error {
+	partitions := s.in(d)
+	err := together(creators, partitions, func(p *Partition) error {
+		p.leave(roleGone)
+		// An append that is under way finishes first.
+		p.appending.Lock()
+		defer p.appending.Unlock()
+		if err := p.log.Close(); err != nil {
+			return fmt.Errorf("close %s: %w", p, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for file, offset := range map[string]func(*Partition) model.Offset{
+		recoveryPointFile: (*Partition).recoveryPoint, logStartFile: (*Partition).logStart, highWatermarkFile: (*Partition).committedEnd,
+	} {
+		if err := s.checkpointDir(d, file, offset); err != nil {
+			return err
+		}
+	}
+	if err := d.removeFile(distrustFile); err != nil {
+		return err
+	}
+	return vfs.WriteFileAtomic(d.fs, d.file(cleanFile), fmt.Appendf(nil, `{"version":0,"brokerEpoch":%d}`, epoch))
+}

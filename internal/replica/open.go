@@ -1,0 +1,203 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/stromkafka/strom/internal/assert"
+	"github.com/stromkafka/strom/internal/commitlog"
+	"github.com/stromkafka/strom/internal/isr"
+	"github.com/stromkafka/strom/internal/metadata"
+	"github.com/stromkafka/strom/internal/model"
+)
+
+// Open opens the partitions in all directories, recovering those of directories
+// that were not stopped cleanly. A directory that fails is offline, and told to
+// Options.DirFailed; Open fails if none is left. The partitions have no role
+// until the first Apply.
+func Open(ctx context.Context, o Options) (*Set, error) {
+	assert.That(len(o.Dirs) > 0, "no log directories")
+	s := &Set{o: o, image: metadata.Empty, partitions: map[partitionKey]*Partition{}}
+	for _, d := range o.Dirs {
+		s.dirs = append(s.dirs, &Dir{path: d.Path, id: d.ID, fs: o.FS, flushers: newFlushers(max(1, o.Flushers)), onFail: s.dirFailed, waiters: sync.Pool{New: newWaiter}})
+	}
+	s.complete.Store(true)
+	if err := s.eachDir(ctx, s.openDir); err != nil {
+		return nil, err
+	}
+	for _, d := range s.dirs {
+		if d.Err() == nil {
+			return s, nil
+		}
+	}
+	return nil, errors.New("all log directories failed")
+}
+
+// eachDir does the same to all online directories at once. An error of one takes
+// it offline; only the context's error is returned.
+func (s *Set) eachDir(ctx context.Context, do func(context.Context, *Dir) error) error {
+	var all sync.WaitGroup
+	for _, d := range s.dirs {
+		if d.Err() != nil {
+			continue
+		}
+		all.Go(func() {
+			if err := do(ctx, d); err != nil && ctx.Err() == nil {
+				d.fail(err)
+			}
+		})
+	}
+	all.Wait()
+	return context.Cause(ctx)
+}
+
+// checkpoints are a directory's offset files.
+type checkpoints struct {
+	recoveryPoints, logStarts, highWatermarks map[model.Partition]model.Offset
+}
+
+func (s *Set) openDir(ctx context.Context, d *Dir) error {
+	if err := d.make(); err != nil {
+		return err
+	}
+	clean, err := d.begin()
+	if err != nil {
+		return err
+	}
+	if !clean && d.distrusted {
+		s.complete.Store(false)
+	}
+	known, err := d.readCheckpoints()
+	if err != nil {
+		return err
+	}
+	entries, err := s.o.FS.ReadDir(d.path)
+	if err != nil {
+		return err
+	}
+	var names []model.Partition
+	for _, e := range entries {
+		switch name, ok := parseDir(e.Name()); {
+		case !e.IsDir():
+		case ok:
+			names = append(names, name)
+		case isDoomed(e.Name()):
+			s.doom(doomed{dir: d, path: d.file(e.Name()), at: s.o.Now()})
+		}
+	}
+	return together(max(1, s.o.RecoveryThreads), names, func(name model.Partition) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := s.recover(d, name, clean, known); err != nil {
+			return fmt.Errorf("open %s: %w", name, err)
+		}
+		return nil
+	})
+}
+
+// together does the same to all items, so many at once, and returns the first
+// error.
+func together[T any](n int, items []T, do func(T) error) error {
+	var all sync.WaitGroup
+	var once sync.Once
+	var failed error
+	var next atomic.Int64
+	for range min(n, len(items)) {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(items)); i = next.Add(1) - 1 {
+				if err := do(items[i]); err != nil {
+					once.Do(func() { failed = err })
+				}
+			}
+		})
+	}
+	all.Wait()
+	return failed
+}
+
+// begin tells whether the directory was stopped cleanly, and takes the sign away:
+// a crash from now on is an unclean stop.
+func (d *Dir) begin() (clean bool, err error) {
+	if clean, err = d.exists(cleanFile); err != nil {
+		return false, err
+	}
+	if d.distrusted, err = d.exists(distrustFile); err != nil {
+		return false, err
+	}
+	d.clean = clean
+	return clean, d.removeFile(cleanFile)
+}
+
+func (d *Dir) readCheckpoints() (c checkpoints, err error) {
+	for _, f := range []struct {
+		name string
+		into *map[model.Partition]model.Offset
+	}{{recoveryPointFile, &c.recoveryPoints}, {logStartFile, &c.logStarts}, {highWatermarkFile, &c.highWatermarks}} {
+		if *f.into, err = commitlog.ReadOffsets(d.fs, d.file(f.name)); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// recover opens one partition that is already on disk. What it knows to have
+// been committed and does not find makes the recovery incomplete.
+func (s *Set) recover(d *Dir, name model.Partition, clean bool, known checkpoints) error {
+	log, err := commitlog.Open(commitlog.Options{
+		FS: s.o.FS, Files: s.o.Files, Dir: d.file(name.String()), Partition: name,
+		Config: s.o.Config(metadata.Empty, name.Topic).Log, CleanShutdown: clean,
+		RecoveryPoint: known.recoveryPoints[name], LogStart: known.logStarts[name],
+		Now: s.o.Now, Logger: s.o.Logger, OnFailure: d.fail,
+	})
+	if err != nil {
+		return err
+	}
+	committed := known.highWatermarks[name]
+	if log.End() < max(committed, known.recoveryPoints[name]) {
+		s.o.Logger.Error("recovered log ends before what was committed", "partition", name, "end", log.End(), "committed", committed)
+		s.complete.Store(false)
+	}
+	p := s.newPartition(d, name, log.TopicID(), log)
+	p.highWatermark = max(log.Start(), min(committed, log.End()))
+	p.lastStable = p.stable()
+	s.mu.Lock()
+	other := s.partitions[partitionKey{p.topic, name.Index}]
+	if other == nil {
+		s.partitions[partitionKey{p.topic, name.Index}] = p
+	}
+	s.mu.Unlock()
+	if other != nil {
+		return fmt.Errorf("is also in %s: delete the one that is older", other.dir.path)
+	}
+	d.counted(1)
+	return nil
+}
+
+func (s *Set) newPartition(d *Dir, name model.Partition, topic model.TopicID, log *commitlog.Log) *Partition {
+	return &Partition{
+		name: name, topic: topic, dir: d, log: log, now: s.o.Now,
+		self:  isr.Config{Self: s.o.Self, LagMax: s.o.LagMax, Brokers: s.o.Brokers},
+		epoch: model.NoEpoch, leaderID: model.NoNode, synced: true, minISR: 1,
+		known: mark{end: log.End()},
+	}
+}
+
+// parseDir reads a partition's directory name: the topic, a dash and the index.
+// Directories that are being deleted, moved or are stray have another form.
+func parseDir(name string) (model.Partition, bool) {
+	dash := strings.LastIndexByte(name, '-')
+	if dash < 1 {
+		return model.Partition{}, false
+	}
+	index, err := strconv.ParseInt(name[dash+1:], 10, 32)
+	if err != nil || index < 0 || strconv.Itoa(int(index)) != name[dash+1:] || name[:dash] == model.MetadataTopic {
+		return model.Partition{}, false
+	}
+	return model.Partition{Topic: name[:dash], Index: int32(index)}, true
+}

@@ -1,0 +1,170 @@
+// Package replica is the partitions on this broker: appending to them as leader,
+// waiting until what was appended is committed, and reading.
+//
+// A Set holds the partitions of all log directories and follows the metadata:
+// Apply creates, leads, follows and deletes. A Partition binds a log to what isr
+// decides about it. A record is visible and acknowledged once the high watermark
+// passed it, and under policy fsync the high watermark never passes what is
+// synced: durable before visible.
+//
+// An idle partition costs memory and nothing else. Syncs run in a bounded pool
+// for each directory, checkpoints and retention on one timer for the Set.
+package replica
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stromkafka/strom/internal/commitlog"
+	"github.com/stromkafka/strom/internal/isr"
+	"github.com/stromkafka/strom/internal/kerr"
+	"github.com/stromkafka/strom/internal/metadata"
+	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/vfs"
+)
+
+// TopicConfig is what a topic's configuration means for its partitions here.
+type TopicConfig struct {
+	Log    commitlog.Config
+	MinISR int  // min.insync.replicas
+	Synced bool // flush.policy is fsync
+}
+
+// Options are what a Set is built from.
+type Options struct {
+	Self   model.NodeID
+	FS     vfs.FS
+	Files  *commitlog.Files // open files, shared with the broker's other logs
+	Dirs   []DirOptions
+	Logger *slog.Logger
+	Now    func() time.Time
+	// Config resolves a topic's configuration in an image. The image is
+	// metadata.Empty while logs are recovered before any metadata is known.
+	Config func(img *metadata.Image, topic string) TopicConfig
+	// Brokers tells which brokers may join in-sync sets.
+	Brokers isr.Brokers
+	LagMax  time.Duration // replica.lag.time.max.ms
+
+	RecoveryThreads int // num.recovery.threads.per.data.dir
+	Flushers        int // syncs at once in one directory
+
+	RecoveryPoints time.Duration // log.flush.offset.checkpoint.interval.ms
+	LogStarts      time.Duration // log.flush.start.offset.checkpoint.interval.ms
+	HighWatermarks time.Duration // replica.high.watermark.checkpoint.interval.ms
+	Retention      time.Duration // log.retention.check.interval.ms
+	FirstRetention time.Duration // how long after the start; Kafka's is 30 s
+
+	// DirFailed is told once of each directory that went offline. Assigned is
+	// told where a replica was put when the metadata did not know. Both may be
+	// nil and must not call the Set.
+	DirFailed func(id model.DirectoryID, path string, err error)
+	Assigned  func(topic model.TopicID, partition int32, dir model.DirectoryID)
+}
+
+// DirOptions is one log directory.
+type DirOptions struct {
+	Path string
+	ID   model.DirectoryID
+}
+
+// Set is the partitions on this broker.
+type Set struct {
+	o    Options
+	dirs []*Dir
+
+	// applying is held by Apply, by housekeeping over the partitions it works
+	// on, and by Close: partitions come and go under it only.
+	applying sync.Mutex
+	image    *metadata.Image
+	met      bool // the first image has been applied
+
+	mu         sync.RWMutex
+	partitions map[partitionKey]*Partition
+	doomed     []doomed
+
+	complete atomic.Bool
+}
+
+// partitionKey names a partition for good: a topic that is created again under
+// its old name has another id.
+type partitionKey struct {
+	topic model.TopicID
+	index int32
+}
+
+// Partition is this broker's replica of a partition. The error is
+// NOT_LEADER_OR_FOLLOWER when there is none: the caller has looked in the
+// metadata whether the partition exists at all.
+func (s *Set) Partition(topic model.TopicID, index int32) (*Partition, error) {
+	s.mu.RLock()
+	p := s.partitions[partitionKey{topic, index}]
+	s.mu.RUnlock()
+	if p == nil {
+		return nil, kerr.NotLeaderOrFollower.With("this broker has no replica of the partition")
+	}
+	return p, nil
+}
+
+// Partitions are all partitions, in no order.
+func (s *Set) Partitions() []*Partition {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	all := make([]*Partition, 0, len(s.partitions))
+	for _, p := range s.partitions {
+		all = append(all, p)
+	}
+	return all
+}
+
+// Dirs are the log directories, offline ones too.
+func (s *Set) Dirs() []*Dir { return s.dirs }
+
+// RecoveredCompletely tells whether all that this broker ever acknowledged is
+// still here, although it may not have stopped cleanly: every partition was
+// under policy fsync, no sync failed, and nothing known to be committed is
+// missing. Such a broker may register with its previous broker epoch.
+func (s *Set) RecoveredCompletely() bool { return s.complete.Load() }
+
+func (s *Set) add(p *Partition) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.partitions[partitionKey{p.topic, p.name.Index}] = p
+}
+
+func (s *Set) remove(p *Partition) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.partitions, partitionKey{p.topic, p.name.Index})
+}
+
+// in are the partitions of one directory.
+func (s *Set) in(d *Dir) []*Partition {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var all []*Partition
+	for _, p := range s.partitions {
+		if p.dir == d {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// dirFailed takes a failed directory's partitions offline.
+func (s *Set) dirFailed(d *Dir, err error) {
+	s.complete.Store(false)
+	s.o.Logger.Error("log directory is offline until restart", "dir", d.path, "err", err)
+	for _, p := range s.in(d) {
+		p.leave(roleOffline)
+	}
+	for _, other := range s.dirs {
+		if err := other.distrust(); err != nil {
+			other.fail(err)
+		}
+	}
+	if s.o.DirFailed != nil {
+		s.o.DirFailed(d.id, d.path, err)
+	}
+}

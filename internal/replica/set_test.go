@@ -1,0 +1,319 @@
+package replica_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stromkafka/strom/internal/kerr"
+	"github.com/stromkafka/strom/internal/metadata"
+	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/replica"
+	"github.com/stromkafka/strom/internal/replica/replicatest"
+	"github.com/stromkafka/strom/internal/vfs"
+	"github.com/stromkafka/strom/internal/wire"
+)
+
+// names are a directory's entries.
+func names(t *testing.T, fsys vfs.FS, dir string) (out []string) {
+	t.Helper()
+	entries, err := fsys.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		out = append(out, e.Name())
+	}
+	return out
+}
+
+func exists(t *testing.T, fsys vfs.FS, name string) bool {
+	t.Helper()
+	_, err := fsys.Stat(name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+func closeSet(t *testing.T, n *replicatest.Node) {
+	t.Helper()
+	if err := n.Set.Close(7); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// values are the records that a consumer sees.
+func values(t *testing.T, p *replica.Partition) (out []string) {
+	t.Helper()
+	for from := model.Offset(0); ; {
+		got, next := replicatest.Consume(t, p, from)
+		if len(got) == 0 {
+			return out
+		}
+		out, from = append(out, got...), next
+	}
+}
+
+func TestCleanStopAndStart(t *testing.T) {
+	mem := vfs.NewMem()
+	n := replicatest.Start(t, mem, replicatest.Fsync)
+	id := n.CreateTopic("t", 2)
+	for i := range 10 {
+		if err := mustAppend(t, n.Partition(id, int32(i%2)), fmt.Sprint(i)).Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n.Set.RecoveredCompletely() != true {
+		t.Error("a new directory is not complete")
+	}
+	closeSet(t, n)
+	if !exists(t, mem, "data/.kafka_cleanshutdown") {
+		t.Error("no sign of a clean stop")
+	}
+	n.Open(n.Options(mem, "data"))
+	if exists(t, mem, "data/.kafka_cleanshutdown") {
+		t.Error("the sign of a clean stop stayed while running")
+	}
+	if s := status(t, n.Partition(id, 0)); s.HighWatermark != 5 || s.LogEnd != 5 || !s.Leading {
+		t.Errorf("%+v", s)
+	}
+	if got := values(t, n.Partition(id, 1)); !slices.Equal(got, []string{"1", "3", "5", "7", "9"}) {
+		t.Errorf("read %v", got)
+	}
+	closeSet(t, n)
+}
+
+func TestRecoveredCompletely(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		policy replica.TopicConfig
+		want   bool
+	}{{"fsync", replicatest.Fsync, true}, {"os", replicatest.OS, false}} {
+		t.Run(c.name, func(t *testing.T) {
+			mem := vfs.NewMem()
+			n := replicatest.Start(t, mem, c.policy)
+			id := n.CreateTopic("t", 1)
+			if err := mustAppend(t, n.Partition(id, 0), "x").Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			after := mem.PowerLoss(vfs.KeepNone)
+			_ = n.Set.Close(-1) // of a machine that is off
+			n.Open(n.Options(after, "data"))
+			if got := n.Set.RecoveredCompletely(); got != c.want {
+				t.Errorf("after a power loss: %v", got)
+			}
+			if got := values(t, n.Partition(id, 0)); c.want && !slices.Equal(got, []string{"x"}) {
+				t.Errorf("read %v", got)
+			}
+			closeSet(t, n)
+			n.Open(n.Options(after, "data"))
+			if !n.Set.RecoveredCompletely() {
+				t.Error("not complete after a clean stop")
+			}
+			closeSet(t, n)
+		})
+	}
+}
+
+func TestMissingCommittedRecordsAreNoticed(t *testing.T) {
+	mem := vfs.NewMem()
+	n := replicatest.Start(t, mem, replicatest.Fsync)
+	id := n.CreateTopic("t", 1)
+	mustAppend(t, n.Partition(id, 0), "x")
+	closeSet(t, n)
+	for _, name := range []string{"data/.kafka_cleanshutdown", "data/t-0/00000000000000000000.log"} {
+		if err := mem.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.Open(n.Options(mem, "data"))
+	if n.Set.RecoveredCompletely() {
+		t.Error("a lost segment was not noticed")
+	}
+	closeSet(t, n)
+}
+
+func TestDeletedTopic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		g := newGate()
+		n := replicatest.New(t, replicatest.Fsync)
+		n.Open(n.Options(vfs.NewFaulty(mem, g.hook), "data"))
+		run := make(chan error)
+		ctx, cancel := contextWithCancel(t)
+		go func() { run <- n.Set.Run(ctx) }()
+		id := n.CreateTopic("t", 1)
+		p := n.Partition(id, 0)
+		g.set(true)
+		token := mustAppend(t, p, "x")
+		n.Records(&wire.RemoveTopicRecord{TopicID: model.UUID(id)})
+		if err := token.Wait(t.Context()); !errors.Is(err, kerr.NotLeaderOrFollower) {
+			t.Errorf("who waited: %v", err)
+		}
+		g.open()
+		if _, err := n.Set.Partition(id, 0); !errors.Is(err, kerr.NotLeaderOrFollower) {
+			t.Errorf("the partition is still there: %v", err)
+		}
+		// The same name again, while the old files are still there.
+		again := n.CreateTopic("t", 1)
+		if got := values(t, n.Partition(again, 0)); len(got) != 0 {
+			t.Errorf("the new topic has records of the old: %v", got)
+		}
+		doomed := func() bool {
+			return slices.ContainsFunc(names(t, mem, "data"), func(s string) bool { return strings.HasSuffix(s, "-delete") })
+		}
+		if !doomed() {
+			t.Errorf("the files are gone at once: %v", names(t, mem, "data"))
+		}
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if doomed() {
+			t.Errorf("the files are still there: %v", names(t, mem, "data"))
+		}
+		cancel()
+		if err := <-run; err != nil {
+			t.Error(err)
+		}
+		closeSet(t, n)
+	})
+}
+
+func TestStrayPartitionIsSetAside(t *testing.T) {
+	mem := vfs.NewMem()
+	n := replicatest.Start(t, mem, replicatest.Fsync)
+	n.CreateTopic("kept", 1)
+	n.CreateTopic("lost", 1)
+	closeSet(t, n)
+	// The topic was deleted and created again while this broker was away.
+	other := replicatest.Start(t, vfs.NewMem(), replicatest.Fsync)
+	kept := n.Image().Topic("kept")
+	other.Records(&wire.TopicRecord{Name: "kept", TopicID: model.UUID(kept.ID)}, replicatest.PartitionRecord(kept.ID, 0))
+	id := model.TopicID{0: 77, 15: 177}
+	other.Records(&wire.TopicRecord{Name: "lost", TopicID: model.UUID(id)}, replicatest.PartitionRecord(id, 0))
+	closeSet(t, other)
+	other.Open(other.Options(mem, "data"))
+	if s := status(t, other.Partition(id, 0)); !s.Leading {
+		t.Errorf("%+v", s)
+	}
+	var stray int
+	for _, name := range names(t, mem, "data") {
+		if strings.HasSuffix(name, "-stray") {
+			stray++
+		}
+	}
+	if stray != 1 {
+		t.Errorf("%v", names(t, mem, "data"))
+	}
+	closeSet(t, other)
+}
+
+func TestPlacement(t *testing.T) {
+	n := replicatest.New(t, replicatest.Fsync)
+	o := n.Options(vfs.NewMem(), "one", "two", "three")
+	assigned := map[int32]model.DirectoryID{}
+	o.Assigned = func(_ model.TopicID, index int32, dir model.DirectoryID) { assigned[index] = dir }
+	n.Open(o)
+	id := n.CreateTopic("t", 9)
+	count := map[string]int{}
+	for i := range int32(9) {
+		p := n.Partition(id, i)
+		count[p.Dir().Path()]++
+		if assigned[i] != p.Dir().ID() {
+			t.Errorf("partition %d is in %s and that is not told", i, p.Dir().Path())
+		}
+	}
+	if count["one"] != 3 || count["two"] != 3 || count["three"] != 3 {
+		t.Errorf("%v", count)
+	}
+	named := model.TopicID{0: 50, 15: 150}
+	r := replicatest.PartitionRecord(named, 0)
+	r.Directories = []model.UUID{model.UUID(o.Dirs[2].ID)}
+	n.Records(&wire.TopicRecord{Name: "named", TopicID: model.UUID(named)}, r)
+	if got := n.Partition(named, 0).Dir().Path(); got != "three" {
+		t.Errorf("placed in %s and not where the metadata says", got)
+	}
+	closeSet(t, n)
+}
+
+// Creating many partitions syncs the log directory once, not once for each.
+func TestManyTopicsAtOnce(t *testing.T) {
+	var syncs atomic.Int32
+	fsys := vfs.NewFaulty(vfs.NewMem(), func(op vfs.Op) error {
+		if op.Kind == vfs.OpSyncDir && strings.TrimPrefix(op.Path, "/") == "data" {
+			syncs.Add(1)
+		}
+		return nil
+	})
+	n := replicatest.Start(t, fsys, replicatest.Fsync)
+	syncs.Store(0)
+	var records []wire.Record
+	for i := range 1000 {
+		id := model.TopicID{0: byte(i), 1: byte(i >> 8), 15: 200}
+		records = append(records, &wire.TopicRecord{Name: fmt.Sprintf("t%d", i), TopicID: model.UUID(id)}, replicatest.PartitionRecord(id, 0))
+	}
+	n.Records(records...)
+	if got := syncs.Load(); got > 2 {
+		t.Errorf("1000 topics took %d syncs of the log directory", got)
+	}
+	for _, p := range n.Set.Partitions() {
+		if s := status(t, p); !s.Leading {
+			t.Fatalf("%s does not serve: %+v", p, s)
+		}
+	}
+	closeSet(t, n)
+}
+
+func TestCheckpointsAndRetentionOnOneTimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		n := replicatest.Start(t, mem, replicatest.Fsync)
+		ctx, cancel := contextWithCancel(t)
+		run := make(chan error)
+		go func() { run <- n.Set.Run(ctx) }()
+		id := n.CreateTopic("t", 1)
+		if err := mustAppend(t, n.Partition(id, 0), "x").Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute + time.Second)
+		synctest.Wait()
+		for _, file := range []string{"replication-offset-checkpoint", "recovery-point-offset-checkpoint"} {
+			if got := readFile(t, mem, "data/"+file); got != "0\n1\nt 0 1\n" {
+				t.Errorf("%s: %q", file, got)
+			}
+		}
+		cancel()
+		if err := <-run; err != nil {
+			t.Error(err)
+		}
+		closeSet(t, n)
+	})
+}
+
+func TestUnhostedAndDirectoriesOfOthers(t *testing.T) {
+	mem := vfs.NewMem()
+	for _, dir := range []string{"data/__cluster_metadata-0", "data/not a partition", "data/journal"} {
+		if err := mem.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := replicatest.Start(t, mem, replicatest.Fsync)
+	if got := n.Set.Partitions(); len(got) != 0 {
+		t.Errorf("opened %v", got)
+	}
+	id := model.TopicID{0: 9, 15: 150}
+	r := replicatest.PartitionRecord(id, 0)
+	r.Replicas, r.ISR, r.Leader = []int32{2}, []int32{2}, 2
+	n.Records(&wire.TopicRecord{Name: "elsewhere", TopicID: model.UUID(id)}, r)
+	if _, err := n.Set.Partition(id, 0); !errors.Is(err, kerr.NotLeaderOrFollower) {
+		t.Errorf("%v", err)
+	}
+	n.Set.Apply(&metadata.Change{From: n.Image(), To: n.Image()})
+	closeSet(t, n)
+}
