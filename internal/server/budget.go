@@ -62,9 +62,9 @@ type lease struct {
 	age     uint64        // since it first arrived or waited; 0 before
 	began   time.Time     // when its first byte was there
 	waited  time.Duration // of the time since, how long it waited for memory itself
-	waits   bool
-	arrived atomic.Int64 // bytes
-	evict   func()       // closes the connection
+	wait    *waiter       // nil unless it waits for memory
+	arrived atomic.Int64  // bytes
+	evict   func()        // closes the connection
 }
 
 // tryReserve reserves n if nobody waits and it fits.
@@ -94,7 +94,7 @@ func (l *lease) reserve(ctx context.Context, n int64) error {
 	w := &waiter{lease: l, n: n, granted: make(chan struct{})}
 	b.mu.Lock()
 	b.stamp(l)
-	l.waits = true
+	l.wait = w
 	since := b.now()
 	heap.Push(&b.waiting, w)
 	b.grant()
@@ -108,10 +108,10 @@ func (l *lease) reserve(ctx context.Context, n int64) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	l.waits = false
 	l.waited += b.now().Sub(since)
 	if err != nil && w.index >= 0 {
 		heap.Remove(&b.waiting, w.index)
+		l.wait = nil
 		b.grant()
 	}
 	return err
@@ -162,19 +162,25 @@ func (l *lease) give(n int64) {
 	b.grant()
 }
 
-// grant serves waiters, oldest first, while there is room or no express.
+// grant serves the express whatever it asks for, then the others, oldest first,
+// while there is room. The oldest for whom there is none becomes the express, when
+// nobody is.
 func (b *Budget) grant() {
 	for len(b.waiting) > 0 {
-		oldest := b.waiting[0]
-		if b.used+oldest.n > b.limit && b.express != oldest.lease {
-			if b.express != nil {
-				return
-			}
-			b.express = oldest.lease
+		next := b.waiting[0]
+		switch {
+		case b.express != nil && b.express.wait != nil:
+			next = b.express.wait
+		case b.used+next.n <= b.limit:
+		case b.express == nil:
+			b.express = next.lease
+		default:
+			return
 		}
-		heap.Pop(&b.waiting)
-		b.take(oldest.lease, oldest.n)
-		close(oldest.granted)
+		heap.Remove(&b.waiting, next.index)
+		next.lease.wait = nil
+		b.take(next.lease, next.n)
+		close(next.granted)
 	}
 }
 
@@ -200,7 +206,7 @@ func (b *Budget) slow() (evict []func()) {
 	now := b.now()
 	for l := range b.arrives {
 		allowed := b.grace + time.Duration(l.arrived.Load())*time.Second/minRate
-		if !l.waits && l.held > 0 && now.Sub(l.began)-l.waited > allowed {
+		if l.wait == nil && l.held > 0 && now.Sub(l.began)-l.waited > allowed {
 			evict = append(evict, l.evict)
 		}
 	}
