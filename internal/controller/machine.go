@@ -34,7 +34,8 @@ type TopicConfigs interface {
 	Validate(overrides map[string]string) error
 	// Effective lists every topic config, in name order.
 	Effective(overrides, cluster, node map[string]string) []ConfigValue
-	// Value is one config's effective value.
+	// Value is the effective value of min.insync.replicas or of
+	// unclean.leader.election.enable.
 	Value(name string, overrides, cluster, node map[string]string) string
 }
 
