@@ -1,0 +1,296 @@
+package quorum
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/stromkafka/strom/internal/kraft"
+	"github.com/stromkafka/strom/internal/model"
+)
+
+// event is something for the machine, from another goroutine.
+type event = kraft.Event
+
+// term is this node's leadership: the epoch it leads, or led last.
+type term struct {
+	leading bool
+	epoch   model.Epoch
+	start   model.Offset // of the epoch
+	next    model.Offset // behind the epoch's control records
+	active  bool         // the controller has claimed it
+}
+
+// runRaft owns the machine and the log.
+func (n *Node) runRaft(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	if err := n.do(ctx, n.first); err != nil {
+		return err
+	}
+	for {
+		n.arm(timer)
+		var err error
+		select {
+		case <-ctx.Done():
+			return n.do(ctx, n.machine.Step(n.opts.Now(), kraft.Shutdown{}))
+		case e := <-n.events:
+			err = n.step(ctx, e)
+		case d := <-n.appends:
+			err = n.appendAll(ctx, d)
+		case <-timer.C:
+			err = n.step(ctx, kraft.Tick{})
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// arm sets the timer to the machine's deadline; an idle replica has none.
+func (n *Node) arm(timer *time.Timer) {
+	d := n.machine.Deadline()
+	if d.IsZero() {
+		timer.Stop()
+		return
+	}
+	timer.Reset(max(0, d.Sub(n.opts.Now())))
+}
+
+func (n *Node) step(ctx context.Context, e kraft.Event) error {
+	return n.do(ctx, n.machine.Step(n.opts.Now(), e))
+}
+
+// do carries out effects in order. An effect that is answered by an event
+// brings more, which come behind.
+func (n *Node) do(ctx context.Context, effects []kraft.Effect) error {
+	for len(effects) > 0 {
+		e := effects[0]
+		effects = effects[1:]
+		answer, err := n.effect(ctx, e)
+		if err != nil {
+			return err
+		}
+		if answer != nil {
+			effects = append(effects, n.machine.Step(n.opts.Now(), answer)...)
+		}
+	}
+	return nil
+}
+
+func (n *Node) effect(ctx context.Context, e kraft.Effect) (kraft.Event, error) {
+	switch e := e.(type) {
+	case kraft.Persist:
+		return nil, writeElection(n.opts.FS, n.log.dir, e.Election)
+	case kraft.AppendControl:
+		return n.appendControl(e)
+	case kraft.AppendFetched:
+		return n.appendFetched(e)
+	case kraft.Truncate:
+		n.opts.Log.Info("truncating the metadata log to where it agrees with the leader's", "end", e.End)
+		return nil, n.log.truncate(e.End)
+	case kraft.Sync:
+		return kraft.Synced{End: n.log.end()}, n.log.sync()
+	case kraft.WriteSnapshot:
+		return nil, n.files.write(e.Snapshot, e.Position, e.Bytes)
+	case kraft.InstallSnapshot:
+		return n.install(e.Snapshot)
+	case kraft.Send:
+		n.calls.Go(func() { n.call(ctx, e) })
+	case kraft.Reply, kraft.ServeLog, kraft.ServeSnapshot:
+		n.answers.give(e)
+	case kraft.Changed:
+		n.roleChanged(e)
+	case kraft.HighWatermark:
+		n.pending.commit(e.Offset)
+		n.commits.set(e.Offset)
+	case kraft.Halt:
+		return nil, fmt.Errorf("metadata quorum: %s", e.Reason)
+	}
+	return nil, nil
+}
+
+func (n *Node) appendControl(e kraft.AppendControl) (kraft.Event, error) {
+	b, err := controlBatch(e.Offset, e.Epoch, n.opts.Now(), e.Records)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.log.append(b); err != nil {
+		return nil, err
+	}
+	return kraft.Synced{End: n.log.end()}, n.log.sync()
+}
+
+// appendAll appends what the controller has decided, and what it decides
+// meanwhile in the same go, with one sync for all.
+func (n *Node) appendAll(ctx context.Context, d *decision) error {
+	appended := false
+	for {
+		ok, err := n.appendDecision(d)
+		if err != nil {
+			return err
+		}
+		appended = appended || ok
+		select {
+		case d = <-n.appends:
+			continue
+		default:
+		}
+		break
+	}
+	if !appended {
+		return nil
+	}
+	if err := n.step(ctx, kraft.Appended{End: n.log.end()}); err != nil {
+		return err
+	}
+	if err := n.log.sync(); err != nil {
+		return err
+	}
+	return n.step(ctx, kraft.Synced{End: n.log.end()})
+}
+
+// appendDecision drops what was decided in an epoch that this node does not lead
+// any more; its requesters have been told already.
+func (n *Node) appendDecision(d *decision) (bool, error) {
+	s := n.machine.Status()
+	if s.Role != kraft.Leader || s.Epoch != d.epoch {
+		return false, nil
+	}
+	if d.base != n.log.end() {
+		return false, fmt.Errorf("the controller decided for offset %d, the metadata log ends at %d", d.base, n.log.end())
+	}
+	for _, b := range d.batches {
+		if err := n.log.append(b); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func (n *Node) appendFetched(e kraft.AppendFetched) (kraft.Event, error) {
+	good, epochs, controls, err := n.log.follow(e.Records.Bytes())
+	if err != nil {
+		n.opts.Log.Warn("dropped a part of what the leader sent of the metadata log", "err", err)
+	}
+	if len(good) > 0 {
+		if err := n.log.append(good); err != nil {
+			return nil, err
+		}
+	}
+	return kraft.Fetched{End: n.log.end(), Epochs: epochs, Controls: controls}, nil
+}
+
+// install makes a fetched snapshot the whole of this replica.
+func (n *Node) install(id kraft.SnapshotID) (kraft.Event, error) {
+	s, err := n.files.freeze(id)
+	if err != nil {
+		return nil, err
+	}
+	content, err := n.files.read(id)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.log.restart(id.End); err != nil {
+		return nil, err
+	}
+	n.opts.Log.Info("took a snapshot of the leader", "snapshot", id.String(), "bytes", s.Size)
+	if err := n.files.dropBelow(id.End); err != nil {
+		return nil, err
+	}
+	return kraft.Installed{Snapshot: s, Controls: content.controls}, nil
+}
+
+func (n *Node) roleChanged(e kraft.Changed) {
+	s := n.machine.Status()
+	s.Role, s.Epoch, s.Leader, s.Endpoints = e.Role, e.Epoch, e.Leader, e.Endpoints
+	n.status.set(s)
+	n.opts.Log.Info("metadata quorum", "role", e.Role.String(), "epoch", e.Epoch, "leader", e.Leader)
+	was, _ := n.term.get()
+	switch {
+	case e.Role == kraft.Leader:
+		n.term.set(term{leading: true, epoch: e.Epoch, start: e.EpochStart, next: s.End})
+	case was.leading:
+		n.term.set(term{epoch: was.epoch})
+		n.pending.fail()
+	}
+}
+
+// call is one request to another node. The machine ignores outcomes that come
+// too late.
+func (n *Node) call(ctx context.Context, s kraft.Send) {
+	ctx, cancel := context.WithTimeout(ctx, n.opts.RequestTimeout)
+	defer cancel()
+	body, err := n.peers.do(ctx, s.To, s.Body)
+	if err != nil {
+		n.opts.Log.Debug("a controller did not answer", "id", s.To.ID, "address", s.To.Address.String(), "err", err)
+	}
+	n.post(kraft.Response{Call: s.Call, Body: body})
+}
+
+// post hands an event to the raft goroutine; after the end it goes nowhere.
+func (n *Node) post(e kraft.Event) {
+	select {
+	case n.events <- e:
+	case <-n.done:
+	}
+}
+
+// answers are who waits for a reply of the machine.
+type answers struct {
+	mu      sync.Mutex
+	ended   bool
+	waiting map[kraft.Token]chan kraft.Effect
+}
+
+// expect is where the answer for a token will come; it is closed when none will.
+func (a *answers) expect(t kraft.Token) <-chan kraft.Effect {
+	ch := make(chan kraft.Effect, 1)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended {
+		close(ch)
+		return ch
+	}
+	a.waiting[t] = ch
+	return ch
+}
+
+func (a *answers) forget(t kraft.Token) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.waiting, t)
+}
+
+func (a *answers) give(e kraft.Effect) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t := tokenOf(e)
+	if ch, ok := a.waiting[t]; ok {
+		delete(a.waiting, t)
+		ch <- e
+	}
+}
+
+func (a *answers) fail() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ended = true
+	for _, ch := range a.waiting {
+		close(ch)
+	}
+	clear(a.waiting)
+}
+
+func tokenOf(e kraft.Effect) kraft.Token {
+	switch e := e.(type) {
+	case kraft.Reply:
+		return e.Token
+	case kraft.ServeLog:
+		return e.Token
+	case kraft.ServeSnapshot:
+		return e.Token
+	}
+	return 0
+}
