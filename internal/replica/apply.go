@@ -147,9 +147,16 @@ func (s *Set) place(t *metadata.Topic, index int32) (placed, bool) {
 const creators = 8
 
 func (s *Set) create(d *Dir, list []placed) error {
+	names := make([]model.Partition, len(list))
+	for i, at := range list {
+		names[i] = model.Partition{Topic: at.topic.Name, Index: at.index}
+	}
+	if err := d.forget(names); err != nil {
+		return err
+	}
 	// With its directory there, a log leaves syncing the one above to us.
-	for _, at := range list {
-		if err := s.o.FS.MkdirAll(d.file(model.Partition{Topic: at.topic.Name, Index: at.index}.String()), 0o755); err != nil {
+	for _, name := range names {
+		if err := s.o.FS.MkdirAll(d.file(name.String()), 0o755); err != nil {
 			return err
 		}
 	}

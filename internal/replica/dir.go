@@ -8,6 +8,7 @@ import (
 	"path"
 	"sync"
 
+	"github.com/stromkafka/strom/internal/commitlog"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/vfs"
 )
@@ -38,7 +39,7 @@ type Dir struct {
 	distrusted bool
 	clean      bool                                        // it was stopped cleanly before this start
 	count      int                                         // partitions in it
-	saved      map[string]map[model.Partition]model.Offset // by checkpoint file
+	saved      map[string]map[model.Partition]model.Offset // what the checkpoint files say
 }
 
 // Path is where the directory is.
@@ -135,12 +136,30 @@ func (d *Dir) partitions() int {
 func (d *Dir) changed(file string, offsets map[model.Partition]model.Offset) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.saved == nil {
-		d.saved = map[string]map[model.Partition]model.Offset{}
-	}
-	if before, ok := d.saved[file]; ok && maps.Equal(before, offsets) {
+	if maps.Equal(d.saved[file], offsets) {
 		return false
 	}
 	d.saved[file] = offsets
 	return true
+}
+
+// forget takes partitions out of the checkpoint files. They are about to be
+// created, and what the files say of them is about deleted ones of the same
+// name: recovery would trust records that were never checked.
+func (d *Dir) forget(names []model.Partition) error {
+	for _, file := range []string{recoveryPointFile, logStartFile, highWatermarkFile} {
+		d.mu.Lock()
+		left := maps.Clone(d.saved[file])
+		d.mu.Unlock()
+		for _, name := range names {
+			delete(left, name)
+		}
+		if !d.changed(file, left) {
+			continue
+		}
+		if err := commitlog.WriteOffsets(d.fs, d.file(file), left); err != nil {
+			return err
+		}
+	}
+	return nil
 }

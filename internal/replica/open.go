@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/stromkafka/strom/internal/isr"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/vfs"
 )
 
 // Open opens the partitions in all directories, recovering those of directories
@@ -56,11 +58,6 @@ func (s *Set) eachDir(ctx context.Context, do func(context.Context, *Dir) error)
 	return context.Cause(ctx)
 }
 
-// checkpoints are a directory's offset files.
-type checkpoints struct {
-	recoveryPoints, logStarts, highWatermarks map[model.Partition]model.Offset
-}
-
 func (s *Set) openDir(ctx context.Context, d *Dir) error {
 	if err := d.make(); err != nil {
 		return err
@@ -72,8 +69,7 @@ func (s *Set) openDir(ctx context.Context, d *Dir) error {
 	if !clean && d.distrusted {
 		s.complete.Store(false)
 	}
-	known, err := d.readCheckpoints()
-	if err != nil {
+	if err := s.readCheckpoints(d); err != nil {
 		return err
 	}
 	entries, err := s.o.FS.ReadDir(d.path)
@@ -94,7 +90,7 @@ func (s *Set) openDir(ctx context.Context, d *Dir) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := s.recover(d, name, clean, known); err != nil {
+		if err := s.recover(d, name, clean); err != nil {
 			return fmt.Errorf("open %s: %w", name, err)
 		}
 		return nil
@@ -134,32 +130,46 @@ func (d *Dir) begin() (clean bool, err error) {
 	return clean, d.removeFile(cleanFile)
 }
 
-func (d *Dir) readCheckpoints() (c checkpoints, err error) {
-	for _, f := range []struct {
-		name string
-		into *map[model.Partition]model.Offset
-	}{{recoveryPointFile, &c.recoveryPoints}, {logStartFile, &c.logStarts}, {highWatermarkFile, &c.highWatermarks}} {
-		if *f.into, err = commitlog.ReadOffsets(d.fs, d.file(f.name)); err != nil {
-			return c, err
+// maxCheckpoint bounds a checkpoint file: a million partitions fit.
+const maxCheckpoint = 256 << 20
+
+// readCheckpoints reads the offset files. One that cannot be parsed counts as
+// empty, as in Kafka: everything is checked then, and what was committed is not
+// known.
+func (s *Set) readCheckpoints(d *Dir) error {
+	d.saved = map[string]map[model.Partition]model.Offset{}
+	for _, file := range []string{recoveryPointFile, logStartFile, highWatermarkFile} {
+		data, err := vfs.ReadFile(d.fs, d.file(file), maxCheckpoint)
+		if errors.Is(err, fs.ErrNotExist) {
+			d.saved[file] = map[model.Partition]model.Offset{}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if d.saved[file], err = commitlog.ParseOffsets(data); err != nil {
+			s.o.Logger.Error("checkpoint file counts as empty", "dir", d.path, "file", file, "err", err)
+			s.complete.Store(false)
+			d.saved[file] = map[model.Partition]model.Offset{}
 		}
 	}
-	return c, nil
+	return nil
 }
 
 // recover opens one partition that is already on disk. What it knows to have
 // been committed and does not find makes the recovery incomplete.
-func (s *Set) recover(d *Dir, name model.Partition, clean bool, known checkpoints) error {
+func (s *Set) recover(d *Dir, name model.Partition, clean bool) error {
 	log, err := commitlog.Open(commitlog.Options{
 		FS: s.o.FS, Files: s.o.Files, Dir: d.file(name.String()), Partition: name,
 		Config: s.o.Config(metadata.Empty, name.Topic).Log, CleanShutdown: clean,
-		RecoveryPoint: known.recoveryPoints[name], LogStart: known.logStarts[name],
+		RecoveryPoint: d.saved[recoveryPointFile][name], LogStart: d.saved[logStartFile][name],
 		Now: s.o.Now, Logger: s.o.Logger, OnFailure: d.fail,
 	})
 	if err != nil {
 		return err
 	}
-	committed := known.highWatermarks[name]
-	if log.End() < max(committed, known.recoveryPoints[name]) {
+	committed := d.saved[highWatermarkFile][name]
+	if log.End() < max(committed, d.saved[recoveryPointFile][name]) {
 		s.o.Logger.Error("recovered log ends before what was committed", "partition", name, "end", log.End(), "committed", committed)
 		s.complete.Store(false)
 	}

@@ -91,6 +91,11 @@ func (n *Node) Open(o replica.Options) {
 	if err != nil {
 		n.T.Fatal(err)
 	}
+	n.Adopt(set)
+}
+
+// Adopt makes a Set the node's and applies the metadata so far.
+func (n *Node) Adopt(set *replica.Set) {
 	n.Set = set
 	set.Apply(&metadata.Change{From: metadata.Empty, To: n.Image()})
 }

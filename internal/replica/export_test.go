@@ -1,0 +1,17 @@
+package replica
+
+import "github.com/stromkafka/strom/internal/model"
+
+// Rebound is a token as if waits were not bound to the epoch of the append.
+func Rebound(t Token) Token {
+	t.partition.mu.Lock()
+	defer t.partition.mu.Unlock()
+	t.epoch = t.partition.epoch
+	return t
+}
+
+// Cut truncates the log as a follower does.
+func Cut(p *Partition, end model.Offset) error {
+	_, err := p.log.TruncateTo(end)
+	return err
+}
