@@ -52,7 +52,7 @@ var serverKeys = []Key{
 		Doc: "Addresses to listen on, as name://host:port, separated by commas; an empty host means every interface."},
 	{Name: "advertised.listeners", Type: List, Null: true, Valid: distinctNotEmpty, Importance: High, Effect: true,
 		Doc: "Addresses told to clients and other nodes; those of listeners if unset."},
-	{Name: "listener.security.protocol.map", Type: String, Default: "PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL", Importance: Low, Dynamic: PerBroker, Effect: true,
+	{Name: "listener.security.protocol.map", Type: String, Default: "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT", Importance: Low, Dynamic: PerBroker, Effect: true,
 		Doc: "Which security protocol each listener name stands for, as NAME:PROTOCOL pairs."},
 	{Name: "socket.send.buffer.bytes", Type: Int, Default: "102400", Importance: High, Effect: true,
 		Doc: "SO_SNDBUF of accepted connections; -1 leaves it to the system."},

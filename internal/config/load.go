@@ -12,7 +12,8 @@ import (
 // defaults, the file, the environment, flags.
 type Sources struct {
 	// FileName is how errors name the file; FileText is what is in it. A node
-	// without a file (FileText nil) is a cluster of one, see alone.
+	// without a file (FileText nil) is a cluster of one, see alone, unless the
+	// other sources say what it is.
 	FileName string
 	FileText []byte
 	Env      []string // as os.Environ
@@ -47,35 +48,60 @@ var alone = []Setting{
 // Load reads the sources and checks every value and what belongs together. The
 // error names each thing that is wrong and where it was said.
 func Load(s Sources) (*Values, error) {
-	var settings []Setting
-	if s.FileText == nil {
-		settings = append(settings, alone...)
-	} else {
-		properties, err := ParseProperties(s.FileText)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.FileName, err)
-		}
-		for _, p := range properties {
-			settings = append(settings, Setting{p.Name, p.Value, fmt.Sprintf("%s:%d", s.FileName, p.Line)})
-		}
+	over, err := overrides(s)
+	if err != nil {
+		return nil, err
 	}
-	settings = append(settings, fromEnv(s.Env)...)
+	base, isAlone, err := base(s, over)
+	if err != nil {
+		return nil, err
+	}
+	v, err := newValues(append(base, over...))
+	if err != nil {
+		return nil, err
+	}
+	v.alone = isAlone
+	if v.node, err = newNode(v); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// overrides are the settings of the environment, then of the flags.
+func overrides(s Sources) ([]Setting, error) {
+	out := fromEnv(s.Env)
 	for _, set := range s.Set {
 		name, value, ok := strings.Cut(set, "=")
 		if !ok {
 			return nil, fmt.Errorf("--set %q: must be name=value", set)
 		}
-		settings = append(settings, Setting{strings.TrimSpace(name), value, "--set"})
+		out = append(out, Setting{strings.TrimSpace(name), value, "--set"})
 	}
-	v, err := newValues(settings)
+	return out, nil
+}
+
+// base is what the overrides are laid over: the file, or alone. Where the
+// overrides of a node without a file give it a role or a quorum, as in a
+// container, they stand for its file and nothing is added to them: it would be
+// wrong to take it for a cluster of its own.
+func base(s Sources, over []Setting) (out []Setting, isAlone bool, err error) {
+	if s.FileText == nil {
+		for _, o := range over {
+			switch o.Name {
+			case "process.roles", "controller.quorum.voters", "controller.quorum.bootstrap.servers":
+				return nil, false, nil
+			}
+		}
+		return slices.Clone(alone), true, nil
+	}
+	properties, err := ParseProperties(s.FileText)
 	if err != nil {
-		return nil, err
+		return nil, false, fmt.Errorf("%s: %w", s.FileName, err)
 	}
-	v.alone = s.FileText == nil
-	if v.node, err = newNode(v); err != nil {
-		return nil, err
+	for _, p := range properties {
+		out = append(out, Setting{p.Name, p.Value, fmt.Sprintf("%s:%d", s.FileName, p.Line)})
 	}
-	return v, nil
+	return out, false, nil
 }
 
 // fromEnv takes the STROM_ variables, in name order.

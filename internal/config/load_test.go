@@ -55,6 +55,20 @@ func TestLoadWithoutFile(t *testing.T) {
 	}
 }
 
+// A container has its whole configuration in the environment. It is no cluster
+// of its own: neither its ids nor its replication factors are made up.
+func TestEnvironmentInsteadOfFile(t *testing.T) {
+	env := []string{"STROM_PROCESS_ROLES=broker,controller", "STROM_NODE_ID=2", "STROM_CONTROLLER_LISTENER_NAMES=C",
+		"STROM_LISTENERS=PLAINTEXT://:9092,C://:9093", "STROM_ADVERTISED_LISTENERS=PLAINTEXT://b:9092", "STROM_CONTROLLER_QUORUM_VOTERS=1@a:9093,2@b:9093"}
+	v := mustLoad(t, Sources{Env: env})
+	if v.Alone() || v.Node().SoleVoter() || v.Int("offsets.topic.replication.factor") != 3 || v.Node().AdvertisedController[0].Host != "b" {
+		t.Errorf("%+v", v.Node())
+	}
+	if _, err := Load(Sources{Env: env[:1]}); err == nil || !strings.Contains(err.Error(), "node.id: is required") {
+		t.Error(err)
+	}
+}
+
 func TestPrecedence(t *testing.T) {
 	s := file(combined + "num.partitions=2\nlog.retention.hours=1\nlog.roll.ms = 5 \nfoo.bar=1\n")
 	s.Env = []string{"STROM_NUM_PARTITIONS=3", "STROM_LOG_RETENTION_HOURS=2", "STROM_NO_SUCH=1", "STROM_BOOTSTRAP=x", "HOME=/"}

@@ -16,14 +16,15 @@ type Values struct {
 	set     map[string]Setting // known keys, and node.id with broker.id
 	parsed  map[string]any     // values of set
 	unknown []Setting
-	alone   bool // there was no file
+	alone   bool // see Alone
 	node    *Node
 }
 
 // Node is what the node is and whom it talks to.
 func (v *Values) Node() *Node { return v.node }
 
-// Alone reports that no file was given.
+// Alone reports a node that nobody has given a role or a quorum: it is a cluster
+// of its own.
 func (v *Values) Alone() bool { return v.alone }
 
 // Unknown is what was set and names no key, in name order.
