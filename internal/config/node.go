@@ -260,7 +260,7 @@ func (b *nodeBuilder) roles() {
 			b.fail("listeners", "must not contain a controller listener (%s) when process.roles is broker", names)
 		}
 	}
-	if n.Controller && !(b.v.alone && n.Broker) {
+	if n.Controller && (!b.v.alone || !n.Broker) {
 		for _, name := range n.ControllerNames {
 			if !slices.ContainsFunc(n.ControllerListeners, func(l Listener) bool { return l.Name == name }) {
 				b.fail("listeners", "must contain the controller listener %s named in controller.listener.names", name)

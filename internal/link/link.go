@@ -77,7 +77,7 @@ func Dial(ctx context.Context, o Options) (*Link, error) {
 	}
 	l := &Link{opts: o, conn: conn, done: make(chan struct{}),
 		slots: make(chan struct{}, o.MaxInFlight), writing: make(chan struct{}, 1)}
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) }) // wakes the handshake
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) // wakes the handshake
 	err = l.handshake(time.Now().Add(o.Timeout))
 	if !stop() {
 		err = errors.Join(ctx.Err(), err)
@@ -194,7 +194,7 @@ func (l *Link) enqueue(version int16, r wire.Request) (*Call, *wire.Frame, error
 	l.next++
 	l.pending = append(l.pending, call)
 	if len(l.pending) == 1 {
-		l.conn.SetReadDeadline(call.sent.Add(l.opts.Timeout))
+		_ = l.conn.SetReadDeadline(call.sent.Add(l.opts.Timeout)) // fails on a closed connection only, which the reader notices
 	}
 	return call, frame, nil
 }
@@ -248,7 +248,7 @@ func (l *Link) dequeue() *Call {
 	if len(l.pending) > 0 {
 		deadline = l.pending[0].sent.Add(l.opts.Timeout)
 	}
-	l.conn.SetReadDeadline(deadline)
+	_ = l.conn.SetReadDeadline(deadline) // as in enqueue
 	return call
 }
 
