@@ -179,8 +179,8 @@ func (d *driver) step() error {
 		if err != nil {
 			return err
 		}
+		d.m.start, d.m.point = d.l.Start(), d.l.RecoveryPoint()
 		d.m.cut(end)
-		d.m.point, d.m.start = d.l.RecoveryPoint(), d.l.Start()
 		clear(d.seq)
 		d.epoch++
 	case k < 90:
@@ -419,10 +419,13 @@ func TestFailedSyncIsForever(t *testing.T) {
 	faulty.SetHook(nil)
 	faulty.ResetCounts()
 	for name, err := range map[string]error{
-		"flush":  l.Flush(context.Background(), 4),
-		"append": func() error { _, err := l.AppendLeader(records(t, batch.Options{}, 1, 1, 1), Append{Now: testNow}); return err }(),
-		"read":   func() error { _, err := l.Read(0, 10, 4, true); return err }(),
-		"trunc":  func() error { _, err := l.TruncateTo(0); return err }(),
+		"flush": l.Flush(context.Background(), 4),
+		"append": func() error {
+			_, err := l.AppendLeader(records(t, batch.Options{}, 1, 1, 1), Append{Now: testNow})
+			return err
+		}(),
+		"read":  func() error { _, err := l.Read(0, 10, 4, true); return err }(),
+		"trunc": func() error { _, err := l.TruncateTo(0); return err }(),
 	} {
 		if !errors.Is(err, kerr.KafkaStorageError) {
 			t.Errorf("%s after a failed sync: %v", name, err)

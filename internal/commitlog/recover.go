@@ -3,6 +3,7 @@ package commitlog
 import (
 	"errors"
 	"fmt"
+	"path"
 
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/vfs"
@@ -45,14 +46,19 @@ func (l *Log) trust() (model.Offset, error) {
 	return s.next, nil
 }
 
-// check recovers the segments from the one that holds the recovery point on. At
-// the first batch that is wrong, or missing, the log ends.
+// check recovers the segments from the one that holds the byte before the
+// recovery point on. At the first batch that is wrong, or missing, the log ends.
 func (l *Log) check(point model.Offset) error {
 	first := 0
 	for i, s := range l.segments {
-		if s.base <= point {
+		if s.base < point {
 			first = i
 		}
+	}
+	// The process may have stopped between making files and syncing the directory.
+	l.dirChanged = true
+	if err := l.fs.SyncDir(path.Dir(l.dir)); err != nil {
+		return err
 	}
 	// Later epochs are learnt again from the batches.
 	if cut, changed := l.epochs.cutEnd(max(point, l.segments[0].base+1)); changed {
@@ -157,11 +163,12 @@ func (l *Log) checkSegment(s *segment, point model.Offset) (whole bool, err erro
 	whole = s.size == size
 	if !whole {
 		l.logger.Warn("log cut where it is broken", "partition", l.partition, "offset", s.next, "bytes", size-s.size, "error", r.err)
-		if err := s.log.truncate(s.size); err != nil {
+		// On disk at once, as in TruncateTo.
+		if err := errors.Join(s.log.truncate(s.size), s.log.sync()); err != nil {
 			return false, err
 		}
 	}
-	if s.next > point || !whole {
+	if s.next > point {
 		s.log.dirtied()
 		l.unsynced = append(l.unsynced, s)
 	}
