@@ -369,7 +369,7 @@ func (l *Log) roll(base model.Offset, cfg *Config, now time.Time) error {
 	old.noteTime()
 	l.unsynced = append(l.unsynced, old)
 	l.unindexed = append(l.unindexed, old)
-	l.dirChanged = true
+	l.dirChanges++
 	l.segments = append(l.segments[:len(l.segments):len(l.segments)], fresh)
 	l.recent.reset()
 	l.producers.end = base
@@ -385,7 +385,7 @@ func (l *Log) rebase(base model.Offset, cfg *Config, now time.Time) error {
 	l.mu.Lock()
 	old := l.active()
 	l.segments = append(l.segments[:len(l.segments)-1:len(l.segments)-1], fresh)
-	l.dirChanged = true
+	l.dirChanges++
 	l.recent.reset()
 	l.mu.Unlock()
 	return old.discard()

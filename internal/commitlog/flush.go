@@ -49,8 +49,9 @@ func (l *Log) Flush(ctx context.Context, upTo model.Offset) error {
 func (l *Log) sync() error {
 	l.mu.Lock()
 	target, cuts := l.end(), l.cuts
-	sealed, active, dir := l.unsynced, l.active(), l.dirChanged
-	l.unsynced, l.dirChanged = nil, false
+	sealed, active, changes := l.unsynced, l.active(), l.dirChanges
+	dir := changes != l.dirSynced
+	l.unsynced = nil
 	path := l.dir
 	l.mu.Unlock()
 
@@ -64,6 +65,9 @@ func (l *Log) sync() error {
 	// the sync: durable was cut then and stays there.
 	if err == nil && l.cuts == cuts {
 		l.durable = max(l.durable, target)
+	}
+	if err == nil {
+		l.dirSynced = max(l.dirSynced, changes)
 	}
 	close(l.syncing)
 	l.syncing = nil
@@ -106,6 +110,7 @@ func (l *Log) Checkpoint() (model.Offset, error) {
 type checkpoint struct {
 	end       model.Offset
 	cuts      int64
+	changes   int64 // of the directory
 	unchanged bool
 	segments  []*segment
 	snapshots []model.Offset
@@ -119,8 +124,8 @@ func (l *Log) prepareCheckpoint() (checkpoint, error) {
 	}
 	l.mu.Lock()
 	segments := append(l.unindexed[:len(l.unindexed):len(l.unindexed)], l.active())
-	c := checkpoint{end: l.end(), cuts: l.cuts, segments: segments}
-	c.unchanged = l.recovery == c.end && !l.epochsChanged && len(l.snapshotted) == 0 && !l.unindexedEntries()
+	c := checkpoint{end: l.end(), cuts: l.cuts, changes: l.dirChanges, segments: segments}
+	c.unchanged = l.recovery == c.end && c.changes == l.dirSynced && !l.epochsChanged && len(l.snapshotted) == 0 && !l.unindexedEntries()
 	l.mu.Unlock()
 	if c.unchanged {
 		return c, nil
@@ -155,6 +160,7 @@ func (l *Log) finishCheckpoint(c checkpoint) (model.Offset, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.dirSynced = max(l.dirSynced, c.changes)
 	if l.cuts == c.cuts {
 		l.recovery = max(l.recovery, c.end)
 	}

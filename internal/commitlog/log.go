@@ -101,8 +101,10 @@ type Log struct {
 	failure  error         // why the log is offline or closed
 	syncing  chan struct{} // closed when the running sync ends; nil if none runs
 	// What the next sync must cover besides the active segment.
-	unsynced   []*segment // sealed since
-	dirChanged bool
+	unsynced []*segment // sealed since
+	// dirChanges counts files that came or went, dirSynced those that the
+	// directory has been synced for.
+	dirChanges, dirSynced int64
 	// What the next Checkpoint must write.
 	epochsChanged bool
 	unindexed     []*segment // sealed since

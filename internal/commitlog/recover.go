@@ -19,7 +19,7 @@ func (l *Log) recover(o Options) (model.Offset, error) {
 			return 0, err
 		}
 		l.segments = []*segment{fresh}
-		l.dirChanged = true
+		l.dirChanges++
 		return o.LogStart, nil
 	}
 	if o.CleanShutdown {
@@ -56,7 +56,7 @@ func (l *Log) check(point model.Offset) error {
 		}
 	}
 	// The process may have stopped between making files and syncing the directory.
-	l.dirChanged = true
+	l.dirChanges++
 	if err := l.fs.SyncDir(path.Dir(l.dir)); err != nil {
 		return err
 	}

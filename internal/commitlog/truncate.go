@@ -188,7 +188,7 @@ func (l *Log) restart(offset model.Offset) error {
 	l.producers = &producers{end: offset}
 	l.epochs, l.epochsChanged = nil, true
 	l.unsynced, l.unindexed, l.snapshotted = nil, nil, nil
-	l.dirChanged = true
+	l.dirChanges++
 	l.lower(offset)
 	l.start = offset
 	l.durable = offset
