@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -55,7 +56,7 @@ func records(t testing.TB, opts batch.Options, n, size int, ts int64) []byte {
 	t.Helper()
 	b := batch.New(opts)
 	for i := range n {
-		b.Add(ts+int64(i), []byte("k"), fmt.Appendf(nil, "%0*d", size, i))
+		b.Add(ts+int64(i), []byte("k"), bytes.Repeat([]byte{byte('a' + i%26)}, size))
 	}
 	out, err := b.Build()
 	if err != nil {
