@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
@@ -25,7 +26,7 @@ type newTopic struct {
 
 // createTopics creates what may be created and answers for each topic by itself.
 // All records of the request are one atomic batch.
-func (m *Machine) createTopics(r *wire.CreateTopicsRequest, allowed func(Operation, ResourceType, string) bool) wire.Response {
+func (m *Machine) createTopics(r *wire.CreateTopicsRequest, allowed func(auth.Operation, auth.ResourceType, string) bool) wire.Response {
 	response := &wire.CreateTopicsResponse{}
 	topics, refused := admit(r.Topics, allowed)
 	if err := m.checkTotal(topics); err != nil {
@@ -37,7 +38,7 @@ func (m *Machine) createTopics(r *wire.CreateTopicsRequest, allowed func(Operati
 		if t.err = m.checkNew(t); t.err != nil {
 			continue
 		}
-		if t.err = m.build(t, allowed(OpDescribeConfigs, ResourceTopic, t.request.Name)); t.err == nil {
+		if t.err = m.build(t, allowed(auth.DescribeConfigs, auth.Topic, t.request.Name)); t.err == nil {
 			records = append(records, t.records...)
 		}
 	}
@@ -62,12 +63,12 @@ func (m *Machine) createTopics(r *wire.CreateTopicsRequest, allowed func(Operati
 
 // admit parts the topics that may go on from those named twice, the metadata
 // topic, and those the principal may not create.
-func admit(topics []wire.CreateTopicsRequestTopic, allowed func(Operation, ResourceType, string) bool) (admitted []*newTopic, refused []wire.CreateTopicsResponseTopic) {
+func admit(topics []wire.CreateTopicsRequestTopic, allowed func(auth.Operation, auth.ResourceType, string) bool) (admitted []*newTopic, refused []wire.CreateTopicsResponseTopic) {
 	times := map[string]int{}
 	for i := range topics {
 		times[topics[i].Name]++
 	}
-	all := allowed(OpCreate, ResourceCluster, clusterName)
+	all := allowed(auth.Create, auth.Cluster, auth.ClusterName)
 	for i := range topics {
 		name := topics[i].Name
 		var err error
@@ -79,7 +80,7 @@ func admit(topics []wire.CreateTopicsRequestTopic, allowed func(Operation, Resou
 			times[name] = 0
 		case name == model.MetadataTopic:
 			err = kerr.InvalidRequest.With("Creation of internal topic %s is prohibited.", name)
-		case !all && !allowed(OpCreate, ResourceTopic, name):
+		case !all && !allowed(auth.Create, auth.Topic, name):
 			err = kerr.TopicAuthorizationFailed.With("Authorization failed.")
 		default:
 			admitted = append(admitted, &newTopic{request: &topics[i]})

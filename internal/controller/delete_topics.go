@@ -3,6 +3,7 @@ package controller
 import (
 	"slices"
 
+	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/wire"
@@ -21,7 +22,7 @@ type deletion struct {
 // deleteTopics deletes what the principal may delete. A principal that may not
 // describe a topic learns neither its id nor whether it exists. The answers are
 // shuffled, so that their positions tell nothing either.
-func (m *Machine) deleteTopics(r *wire.DeleteTopicsRequest, version int16, allowed func(Operation, ResourceType, string) bool) wire.Response {
+func (m *Machine) deleteTopics(r *wire.DeleteTopicsRequest, version int16, allowed func(auth.Operation, auth.ResourceType, string) bool) wire.Response {
 	response := &wire.DeleteTopicsResponse{}
 	if !m.cfg.DeleteTopics {
 		response.Responses = refuseDeletions(r, version)
@@ -33,8 +34,8 @@ func (m *Machine) deleteTopics(r *wire.DeleteTopicsRequest, version int16, allow
 		})
 	}
 	deletions, ids := named(r, answer)
-	cluster := allowed(OpDelete, ResourceCluster, clusterName)
-	may := func(op Operation, name string) bool { return cluster || allowed(op, ResourceTopic, name) }
+	cluster := allowed(auth.Delete, auth.Cluster, auth.ClusterName)
+	may := func(op auth.Operation, name string) bool { return cluster || allowed(op, auth.Topic, name) }
 	ambiguous := map[model.TopicID]bool{} // given by id and by name: not deleted
 	for _, d := range deletions {
 		if d.byName {
@@ -107,13 +108,13 @@ func named(r *wire.DeleteTopicsRequest, answer func(*string, model.TopicID, erro
 	return all, ids
 }
 
-func (m *Machine) checkByID(d *deletion, may func(Operation, string) bool) (name *string, err error) {
+func (m *Machine) checkByID(d *deletion, may func(auth.Operation, string) bool) (name *string, err error) {
 	t := m.draft.TopicByID(d.id)
 	if t == nil {
 		return nil, kerr.UnknownTopicID.With("This server does not host this topic ID.")
 	}
-	if !may(OpDelete, t.Name) {
-		if may(OpDescribe, t.Name) {
+	if !may(auth.Delete, t.Name) {
+		if may(auth.Describe, t.Name) {
 			name = &t.Name
 		}
 		return name, errTopicDenied
@@ -121,14 +122,14 @@ func (m *Machine) checkByID(d *deletion, may func(Operation, string) bool) (name
 	return &t.Name, nil
 }
 
-func (m *Machine) checkByName(d *deletion, may func(Operation, string) bool, ids map[model.TopicID]bool) (*string, model.TopicID, error) {
+func (m *Machine) checkByName(d *deletion, may func(auth.Operation, string) bool, ids map[model.TopicID]bool) (*string, model.TopicID, error) {
 	t := m.draft.Topic(d.name)
 	switch {
-	case !may(OpDescribe, d.name):
+	case !may(auth.Describe, d.name):
 		return &d.name, model.TopicID{}, errTopicDenied
 	case t == nil:
 		return &d.name, model.TopicID{}, kerr.UnknownTopicOrPartition.With("This server does not host this topic-partition.")
-	case !may(OpDelete, d.name):
+	case !may(auth.Delete, d.name):
 		return &d.name, model.TopicID{}, errTopicDenied
 	case ids[t.ID]:
 		return &d.name, t.ID, kerr.InvalidRequest.With("The provided topic name maps to an ID that was already supplied.")

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/stromkafka/strom/internal/assert"
+	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
@@ -70,33 +71,13 @@ type Config struct {
 	Log          *slog.Logger
 }
 
-// Operation and ResourceType have Kafka's numbers.
-type (
-	Operation    int8
-	ResourceType int8
-)
-
-// What the Machine itself asks leave for.
-const (
-	OpCreate          Operation = 5
-	OpDelete          Operation = 6
-	OpDescribe        Operation = 8
-	OpDescribeConfigs Operation = 10
-
-	ResourceTopic   ResourceType = 2
-	ResourceCluster ResourceType = 4
-)
-
-// clusterName is the name of the one cluster resource.
-const clusterName = "kafka-cluster"
-
 // Request is one request to the active controller. Allowed answers for the
 // principal on whose behalf it is made; requests between nodes are authorised
 // before they come here.
 type Request struct {
 	Body    wire.Request
 	Version int16
-	Allowed func(op Operation, resource ResourceType, name string) bool
+	Allowed func(op auth.Operation, resource auth.ResourceType, name string) bool
 }
 
 // Result is what to do about an event. Records are applied to the Machine's

@@ -17,6 +17,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
+	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
@@ -93,7 +94,7 @@ func newHarness(seed uint64, change func(*Config)) *harness {
 	return h
 }
 
-func (h *harness) allowed(op Operation, resource ResourceType, name string) bool {
+func (h *harness) allowed(op auth.Operation, resource auth.ResourceType, name string) bool {
 	return !h.denied[fmt.Sprintf("%d %d %s", op, resource, name)]
 }
 
