@@ -59,13 +59,17 @@ func leaderChangeVoters(ids []model.NodeID) []wire.LeaderChangeMessageVoter {
 }
 
 // votersToWrite are kraft.version and the voter set with this node as it is now,
-// if the log does not say so already.
+// if the log does not say so already. A node without a controller listener, whose
+// roles talk inside the process, leaves the endpoints as they are.
 func (m *Machine) votersToWrite() []wire.Message {
 	me := Voter{Replica: m.self(), Endpoints: m.cfg.Endpoints, MinVersion: 0, MaxVersion: 1}
 	current := m.log.voters()
 	same := false
 	for _, v := range current {
 		if v.ID == me.ID {
+			if len(me.Endpoints) == 0 {
+				me.Endpoints = v.Endpoints
+			}
 			same = endpointsEqual(v.Endpoints, me.Endpoints) && v.MinVersion == me.MinVersion && v.MaxVersion == me.MaxVersion
 		}
 	}

@@ -23,7 +23,12 @@ type Address struct {
 	Port uint16
 }
 
-func (a Address) String() string { return fmt.Sprintf("%s:%d", a.Host, a.Port) }
+func (a Address) String() string {
+	if strings.Contains(a.Host, ":") {
+		return fmt.Sprintf("[%s]:%d", a.Host, a.Port)
+	}
+	return fmt.Sprintf("%s:%d", a.Host, a.Port)
+}
 
 // Endpoint is a listener of a controller. Names are compared without regard to
 // case, as Kafka writes them upper-cased.

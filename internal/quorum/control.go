@@ -35,28 +35,29 @@ type decision struct {
 type pending struct {
 	mu    sync.Mutex
 	hw    model.Offset
-	ended bool // no leadership: what comes fails
+	epoch model.Epoch // that this node leads; NoEpoch when what comes must fail
 	queue []waiting
 }
 
 type waiting struct {
+	epoch    model.Epoch  // in which it was decided
 	end      model.Offset // committed when the high watermark reaches it
 	response wire.Response
 	outcome  chan outcome
 }
 
 // begin is a new leadership.
-func (p *pending) begin() {
+func (p *pending) begin(epoch model.Epoch) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ended = false
+	p.epoch = epoch
 }
 
 func (p *pending) add(w waiting) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.ended:
+	case p.epoch != w.epoch:
 		w.outcome <- outcome{err: kerr.NotController}
 	case w.end <= p.hw:
 		w.outcome <- outcome{response: w.response}
@@ -84,7 +85,7 @@ func (p *pending) commit(hw model.Offset) {
 func (p *pending) fail() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ended = true
+	p.epoch = model.NoEpoch
 	for _, w := range p.queue {
 		w.outcome <- outcome{err: kerr.NotController}
 	}
@@ -198,7 +199,6 @@ func (c *activeController) follow(ctx context.Context, t term, l loaded) error {
 		return nil
 	}
 	c.epoch, c.next = t.epoch, t.next
-	c.n.pending.begin()
 	records, err := c.n.bootstrapRecords()
 	if err != nil {
 		return err
@@ -207,8 +207,7 @@ func (c *activeController) follow(ctx context.Context, t term, l loaded) error {
 		return err
 	}
 	c.n.opts.Log.Info("this is the active controller", "epoch", c.epoch)
-	t.active = true
-	c.n.term.set(t)
+	c.n.claimed.set(c.epoch)
 	return nil
 }
 
@@ -238,7 +237,7 @@ func (c *activeController) apply(ctx context.Context, r controller.Result, to ch
 		}
 	}
 	if to != nil {
-		c.n.pending.add(waiting{end: c.next, response: r.Response, outcome: to})
+		c.n.pending.add(waiting{epoch: c.epoch, end: c.next, response: r.Response, outcome: to})
 	}
 	if d == nil {
 		return nil

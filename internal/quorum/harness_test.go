@@ -149,8 +149,8 @@ func mustStop(t *testing.T, r *replica) {
 // awaitActive waits until the node is the active controller, or has ended.
 func (r *replica) awaitActive() bool {
 	for {
-		s, changed := r.term.get()
-		if s.active {
+		_, changed := r.claimed.get()
+		if r.IsActive() {
 			return true
 		}
 		select {

@@ -207,10 +207,7 @@ func (l *loader) maybeSnapshot() {
 	if l.image.InTransaction || l.end <= l.snapshotEnd || (l.bytes < l.n.opts.SnapshotBytes && !byTime) {
 		return
 	}
-	job := snapshotJob{id: kraft.SnapshotID{End: l.end, Epoch: l.epoch}, image: l.image, lastTimestamp: l.timestamp, at: now}
-	for _, c := range l.controls {
-		job.controls = append(job.controls, c)
-	}
+	job := snapshotJob{id: kraft.SnapshotID{End: l.end, Epoch: l.epoch}, image: l.image, controls: slices.Clone(l.controls), lastTimestamp: l.timestamp, at: now}
 	select {
 	case l.n.jobs <- job:
 		l.snapshotEnd, l.snapshotTime, l.bytes = l.end, now, 0

@@ -34,7 +34,7 @@ func openLog(o Options) (*metaLog, error) {
 		return nil, err
 	}
 	cfg := commitlog.DefaultConfig()
-	cfg.SegmentBytes, cfg.MaxMessageBytes = o.SegmentBytes, maxRecordsBytes
+	cfg.SegmentBytes, cfg.SegmentAge, cfg.MaxMessageBytes = o.SegmentBytes, o.SegmentAge, maxRecordsBytes
 	cfg.Delete, cfg.RetentionAge, cfg.RetentionBytes = false, -1, -1
 	log, err := commitlog.Open(commitlog.Options{
 		FS: o.FS, Files: commitlog.NewFiles(o.FS, maxOpenFiles), Dir: dir,

@@ -67,6 +67,7 @@ type Options struct {
 	RetentionBytes   int64         // metadata.max.retention.bytes, 100 MiB; negative is no limit
 	RetentionAge     time.Duration // metadata.max.retention.ms, 7 days; negative is no limit
 	SegmentBytes     int64         // metadata.log.segment.bytes, 1 GiB
+	SegmentAge       time.Duration // metadata.log.segment.ms, 7 days
 
 	// NewMachine makes what decides while this node leads; nil on a node without
 	// controller role. kraftVersion is the quorum's. Bootstrap are the records of a new cluster's first activation
@@ -95,6 +96,7 @@ func (o *Options) setDefaults() {
 	orDefault(&o.RetentionBytes, 100<<20)
 	orDefault(&o.RetentionAge, 7*24*time.Hour)
 	orDefault(&o.SegmentBytes, 1<<30)
+	orDefault(&o.SegmentAge, 7*24*time.Hour)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -137,6 +139,8 @@ type Node struct {
 	term    watched[term]
 	loaded  watched[loaded]
 	commits watched[model.Offset] // the high watermark; -1 while unknown
+	claimed watched[model.Epoch]  // the newest epoch that the controller has claimed
+	deaf    chan struct{}         // closed when the raft goroutine has ended
 	done    chan struct{}         // closed when Run has ended
 	tokens  atomic.Uint64
 }
@@ -171,7 +175,7 @@ func Open(opts Options) (*Node, error) {
 	opts.setDefaults()
 	n := &Node{
 		opts: opts, events: make(chan event, 64), appends: make(chan *decision, 256),
-		submits: make(chan *submission, 256), jobs: make(chan snapshotJob, 1), done: make(chan struct{}),
+		submits: make(chan *submission, 256), jobs: make(chan snapshotJob, 1), deaf: make(chan struct{}), done: make(chan struct{}),
 		peers: newPeers(opts),
 	}
 	n.answers.waiting = map[kraft.Token]chan kraft.Effect{}
@@ -260,7 +264,8 @@ func (n *Node) storedLog() (kraft.Log, error) {
 }
 
 // Run runs the node until ctx is done, or something goes wrong that Kafka, too,
-// stops for. A leader resigns cleanly. It may be called once.
+// stops for. A leader resigns cleanly. It must be called once: it also closes
+// what Open has opened.
 func (n *Node) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.runRaft(ctx) })
@@ -318,5 +323,6 @@ func (n *Node) Leader() (Leader, <-chan struct{}) {
 // requests.
 func (n *Node) IsActive() bool {
 	t, _ := n.term.get()
-	return t.active
+	claimed, _ := n.claimed.get()
+	return t.leading && t.epoch == claimed
 }

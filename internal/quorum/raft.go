@@ -19,11 +19,11 @@ type term struct {
 	epoch   model.Epoch
 	start   model.Offset // of the epoch
 	next    model.Offset // behind the epoch's control records
-	active  bool         // the controller has claimed it
 }
 
 // runRaft owns the machine and the log.
 func (n *Node) runRaft(ctx context.Context) error {
+	defer close(n.deaf)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	if err := n.do(ctx, n.first); err != nil {
@@ -210,6 +210,7 @@ func (n *Node) roleChanged(e kraft.Changed) {
 	was, _ := n.term.get()
 	switch {
 	case e.Role == kraft.Leader:
+		n.pending.begin(e.Epoch)
 		n.term.set(term{leading: true, epoch: e.Epoch, start: e.EpochStart, next: s.End})
 	case was.leading:
 		n.term.set(term{epoch: was.epoch})
@@ -229,11 +230,11 @@ func (n *Node) call(ctx context.Context, s kraft.Send) {
 	n.post(kraft.Response{Call: s.Call, Body: body})
 }
 
-// post hands an event to the raft goroutine; after the end it goes nowhere.
+// post hands an event to the raft goroutine; after its end it goes nowhere.
 func (n *Node) post(e kraft.Event) {
 	select {
 	case n.events <- e:
-	case <-n.done:
+	case <-n.deaf:
 	}
 }
 

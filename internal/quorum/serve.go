@@ -2,6 +2,8 @@ package quorum
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/kraft"
@@ -49,6 +51,10 @@ func (n *Node) FetchSnapshot(ctx context.Context, version int16, listener string
 	}
 	p := &s.Response.Topics[0].Partitions[0]
 	b, err := n.files.slice(s.Snapshot, p.Position, int(min(max(s.MaxBytes, 1), maxServeBytes)))
+	if errors.Is(err, fs.ErrNotExist) { // cleaned meanwhile
+		p.ErrorCode = kerr.SnapshotNotFound.Code
+		return s.Response, nil
+	}
 	if err != nil {
 		return nil, err
 	}
