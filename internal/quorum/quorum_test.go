@@ -168,6 +168,70 @@ func scenario(fsys vfs.FS, topics int) (acknowledged []string) {
 	return acknowledged
 }
 
+// TestObserverLosesPowerAtEveryWrite: whatever an observer's disk has lost, it
+// catches up, through a snapshot or the log, also as a standby controller, which
+// syncs what it fetches.
+func TestObserverLosesPowerAtEveryWrite(t *testing.T) {
+	for _, standby := range []bool{false, true} {
+		for cut := 1; cut < 200; cut++ {
+			finished := false
+			bubble(t, func(t *testing.T) { finished = observerPowerLoss(t, cut, standby) })
+			if finished || t.Failed() {
+				if cut < 10 {
+					t.Errorf("the scenario ended after %d operations", cut)
+				}
+				break
+			}
+		}
+	}
+}
+
+func observerPowerLoss(t *testing.T, cut int, standby bool) (finished bool) {
+	pipe := transport.NewPipe()
+	o := controllerOptions(newDisk())
+	if cut%2 == 0 { // else the observer follows the log from 0
+		o.SnapshotBytes, o.RetentionBytes = 1, 1
+	}
+	leader, stop := startServed(t, pipe, o)
+	if err := errors.Join(leader.register(), leader.create("orders")); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(3 * time.Second) // virtual: snapshots
+	disk := newDisk()
+	var ops atomic.Int64
+	oo := observerOptions(vfs.NewFaulty(disk, func(op vfs.Op) error {
+		if op.Kind.Changes() {
+			ops.Add(1)
+		}
+		if ops.Load() >= int64(cut) {
+			return errPower
+		}
+		return nil
+	}), pipe)
+	oo.SnapshotFetch, oo.SnapshotBytes, oo.Controller = 500, 100, standby
+	if observer, err := start(oo); err == nil {
+		if observer.awaitImage(hasTopic("orders")) != nil {
+			time.Sleep(2 * time.Second) // virtual: NoOps, snapshots of its own
+		}
+		observer.cancel()
+		<-observer.ended
+	}
+	if err := leader.create("more"); err != nil {
+		t.Fatal(err)
+	}
+	oo.FS = disk.PowerLoss(vfs.KeepRandom(uint64(cut)))
+	again := mustStart(t, oo)
+	img := again.awaitImage(hasTopic("more"))
+	if img == nil {
+		t.Fatalf("cut %d, standby %v: %v", cut, standby, <-again.ended)
+	}
+	wantEqual(t, img, leader.awaitImage(hasTopic("more")))
+	mustStop(t, again)
+	stop()
+	mustStop(t, leader)
+	return ops.Load() < int64(cut)
+}
+
 func TestSnapshotAndRestart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		disk := newDisk()
