@@ -12,7 +12,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/stromkafka/strom/internal/isr"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/replica"
@@ -275,7 +274,7 @@ func (f *Fetch) lookAt(e *entry, t Terms, limit int, r Resolver) Result {
 		LeaderEpoch: e.leaderEpoch, LastFetchedEpoch: e.lastFetchedEpoch,
 	})
 	if out.Err == nil && t.Follower != model.NoNode && out.Diverging == nil {
-		out.Err = p.Fetched(isr.Fetch{
+		out.Err = p.Fetched(replica.FollowerFetch{
 			Follower: t.Follower, BrokerEpoch: t.Broker, Offset: e.from, LogStart: e.logStart,
 			LeaderEnd: out.LogEnd, HasEpoch: e.leaderEpoch != model.NoEpoch,
 		})

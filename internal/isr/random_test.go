@@ -30,7 +30,7 @@ type world struct {
 func (w *world) check(step string) {
 	w.t.Helper()
 	l := w.l
-	if !(l.highWatermark <= l.policyEnd && l.policyEnd <= l.end) {
+	if l.highWatermark > l.policyEnd || l.policyEnd > l.end {
 		w.t.Fatalf("%s: high watermark %d, policy end %d, end %d", step, l.highWatermark, l.policyEnd, l.end)
 	}
 	if stable := LastStable(l.highWatermark, model.Offset(w.r.Int64N(int64(l.end)+1))); stable > l.highWatermark {

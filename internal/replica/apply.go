@@ -106,10 +106,25 @@ func (s *Set) host(topics []*metadata.Topic) {
 		})
 	}
 	all.Wait()
+	s.tellAssigned(missing)
 	for _, t := range topics {
 		for i := range t.Partitions {
 			if p, err := s.Partition(t.ID, int32(i)); err == nil && hosts(&t.Partitions[i], s.o.Self) {
 				p.assign(&t.Partitions[i])
+			}
+		}
+	}
+}
+
+// tellAssigned tells of replicas whose place the metadata does not know yet.
+func (s *Set) tellAssigned(created map[*Dir][]placed) {
+	if s.o.Assigned == nil {
+		return
+	}
+	for _, d := range s.dirs {
+		for _, at := range created[d] {
+			if !at.told && d.Err() == nil {
+				s.o.Assigned(at.topic.ID, at.index, d.id)
 			}
 		}
 	}
@@ -177,11 +192,6 @@ func (s *Set) create(d *Dir, list []placed) error {
 	}
 	for _, p := range created {
 		s.add(p)
-	}
-	for _, at := range list {
-		if !at.told && s.o.Assigned != nil {
-			s.o.Assigned(at.topic.ID, at.index, d.id)
-		}
 	}
 	return nil
 }

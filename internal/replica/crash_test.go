@@ -50,7 +50,6 @@ type scene struct {
 	ctx       context.Context
 	histories map[string]*history
 	topics    map[string]model.TopicID
-	off       bool
 }
 
 // appendTo sends a batch, waits for it if acks is -1, and looks at what is

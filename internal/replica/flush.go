@@ -2,7 +2,6 @@ package replica
 
 import (
 	"sync"
-	"sync/atomic"
 )
 
 // flushers is one log directory's pool of goroutines that sync. A partition is
@@ -10,11 +9,11 @@ import (
 // share one later sync, which is what amortises it over producers. When nothing
 // is going on a sync starts at once.
 //
-// A flusher goroutine is started when there is work and none is free, up to max,
+// A flusher goroutine is started when there is work and none is free, up to most,
 // and then stays parked until close: an idle partition costs nothing, an idle
 // directory a few parked goroutines at most.
 type flushers struct {
-	max int
+	most int // goroutines
 
 	mu      sync.Mutex
 	work    sync.Cond
@@ -40,8 +39,8 @@ const (
 	flushAgain
 )
 
-func newFlushers(max int) *flushers {
-	f := &flushers{max: max}
+func newFlushers(most int) *flushers {
+	f := &flushers{most: most}
 	f.work.L = &f.mu
 	return f
 }
@@ -75,7 +74,7 @@ func (f *flushers) push(p *Partition) {
 	switch {
 	case f.free > 0:
 		f.work.Signal()
-	case f.running < f.max:
+	case f.running < f.most:
 		f.running++
 		f.done.Add(1)
 		go f.run()
@@ -126,6 +125,3 @@ func (f *flushers) close() {
 	f.mu.Unlock()
 	f.done.Wait()
 }
-
-// flushState is a partition's place in its directory's pool.
-type flushState struct{ atomic.Int32 }

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stromkafka/strom/internal/commitlog"
@@ -42,7 +43,7 @@ type Partition struct {
 	log   *commitlog.Log
 	now   func() time.Time
 	self  isr.Config
-	flush flushState
+	flush atomic.Int32 // its place in the directory's flushers
 
 	appending sync.Mutex
 

@@ -13,11 +13,11 @@ import (
 type Isolation uint8
 
 const (
-	// Committed: up to the high watermark, for consumers.
+	// Committed is up to the high watermark, for consumers.
 	Committed Isolation = iota
-	// Stable: up to the last stable offset, for read_committed consumers.
+	// Stable is up to the last stable offset, for read_committed consumers.
 	Stable
-	// LogEnd: all there is, for followers.
+	// LogEnd is all there is, for followers.
 	LogEnd
 )
 

@@ -82,8 +82,11 @@ func (p *Partition) leave(r role) {
 	p.tell(ChangedRole)
 }
 
+// FollowerFetch is what a follower's fetch says about it.
+type FollowerFetch = isr.Fetch
+
 // Fetched takes a follower's fetch into account.
-func (p *Partition) Fetched(f isr.Fetch) error {
+func (p *Partition) Fetched(f FollowerFetch) error {
 	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
