@@ -20,5 +20,5 @@ func main() {
 	signal.Ignore(syscall.SIGPIPE)
 	// A second signal ends a program that is slow to stop.
 	context.AfterFunc(ctx, stop)
-	os.Exit(cli.New(cli.Programs{Version: version}, cli.OS()).Run(ctx, os.Args[1:]))
+	os.Exit(cli.New(cli.Programs{Version: version, Start: start, Storage: storageCommands()}, cli.OS()).Run(ctx, os.Args[1:]))
 }

@@ -19,6 +19,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/controller"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/kraft"
@@ -176,7 +177,7 @@ func (r *replica) awaitImage(cond func(*metadata.Image) bool) *metadata.Image {
 	}
 }
 
-func allowAll(controller.Operation, controller.ResourceType, string) bool { return true }
+func allowAll(auth.Operation, auth.ResourceType, string) bool { return true }
 
 func (r *replica) submit(body wire.Request, version int16) (wire.Response, error) {
 	return r.Submit(context.Background(), controller.Request{Body: body, Version: version, Allowed: allowAll})

@@ -1,0 +1,155 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/stromkafka/strom/internal/api/admin"
+	"github.com/stromkafka/strom/internal/api/control"
+	"github.com/stromkafka/strom/internal/api/data"
+	"github.com/stromkafka/strom/internal/api/txn"
+	"github.com/stromkafka/strom/internal/config"
+	"github.com/stromkafka/strom/internal/fetch"
+	"github.com/stromkafka/strom/internal/membership"
+	"github.com/stromkafka/strom/internal/metadata"
+	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/server"
+	"github.com/stromkafka/strom/internal/transport"
+	"github.com/stromkafka/strom/internal/wire"
+)
+
+// inProcess is the address of the controller inside this process.
+const inProcess = "controller"
+
+// listenControllers binds the controllers' listeners, and the one inside the
+// process by which this node's broker reaches its own controller.
+func (n *node) listenControllers() error {
+	routes := n.controllerRoutes()
+	listeners := []server.Listener{{Name: n.config.ControllerNames[0], Kind: server.Controller, Address: inProcess, Internal: true, Routes: routes}}
+	for _, l := range n.config.ControllerListeners {
+		listeners = append(listeners, server.Listener{Name: l.Name, Kind: server.Controller, Address: l.Address(), Internal: true, Routes: routes})
+	}
+	var err error
+	n.controllers, err = server.New(n.serverOptions(listeners, split{inside: n.local, outside: n.network}))
+	return err
+}
+
+// listenClients binds the clients' listeners. Connections wait until the node
+// has joined its cluster.
+func (n *node) listenClients() error {
+	n.openChannels()
+	routes := n.brokerRoutes()
+	var listeners []server.Listener
+	for _, l := range n.config.Listeners {
+		listeners = append(listeners, server.Listener{Name: l.Name, Kind: server.Broker, Address: l.Address(), Internal: l.Name == n.config.InterBroker && len(n.config.Listeners) > 1, Routes: routes})
+	}
+	var err error
+	n.clients, err = server.New(n.serverOptions(listeners, n.network))
+	return err
+}
+
+func (n *node) serverOptions(listeners []server.Listener, network transport.Network) server.Options {
+	v := n.values
+	return server.Options{
+		Listeners: listeners, Network: network, Log: n.log,
+		MaxFrame:            int32(v.Int("socket.request.max.bytes")),
+		MaxIdle:             v.MS("connections.max.idle.ms"),
+		MaxConnections:      v.Int("max.connections"),
+		MaxConnectionsPerIP: v.Int("max.connections.per.ip"),
+		Memory:              max(0, v.Long("queued.max.request.bytes")),
+		Drain:               drainPatience,
+	}
+}
+
+// drainPatience is how long a stop waits for requests in flight.
+const drainPatience = 2 * time.Second
+
+// split listens inside the process on one address and outside on the rest.
+type split struct {
+	inside  *transport.Pipe
+	outside transport.Network
+}
+
+func (n *node) brokerRoutes() *server.Routes {
+	v := n.values
+	routes := server.NewRoutes(server.Broker, v.Bool("unstable.api.versions.enable"))
+	n.sessions = fetch.NewCache(v.Int("max.incremental.fetch.session.cache.slots"), n.now)
+	image := n.view.Image
+	forwarder := forwarder{membership.NewForwarder(n.channels.forward)}
+	routes.Handle(wire.KeyProduce, &data.Produce{Image: image, Partitions: n.replicas, Authorizer: n.auth})
+	routes.Handle(wire.KeyFetch, &data.Fetch{Image: image, Partitions: n.replicas, Authorizer: n.auth, Sessions: n.sessions, MaxBytes: v.Int("fetch.max.bytes")})
+	routes.Handle(wire.KeyListOffsets, &data.ListOffsets{Image: image, Partitions: n.replicas, Authorizer: n.auth})
+	routes.Handle(wire.KeyOffsetForLeaderEpoch, &data.OffsetForLeaderEpoch{Image: image, Partitions: n.replicas, Authorizer: n.auth})
+	routes.Handle(wire.KeyMetadata, &admin.Metadata{View: &n.view, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, Authorizer: n.auth,
+		Create: admin.AutoCreate{Enabled: v.Bool("auto.create.topics.enable"), Forwarder: forwarder}})
+	routes.Handle(wire.KeyApiVersions, &admin.ApiVersions{Served: routes.Served, Broker: true, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, View: &n.view, KRaftVersion: n.kraftVersion})
+	routes.Handle(wire.KeyCreateTopics, &admin.CreateTopics{Forwarder: forwarder, View: &n.view})
+	routes.Handle(wire.KeyDeleteTopics, &admin.DeleteTopics{Forwarder: forwarder, View: &n.view})
+	routes.Handle(wire.KeyDescribeConfigs, &admin.DescribeConfigs{View: &n.view, Static: v, NodeID: n.config.ID, Authorizer: n.auth})
+	routes.Handle(wire.KeyDescribeCluster, &admin.DescribeCluster{View: &n.view, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, Authorizer: n.auth})
+	routes.Handle(wire.KeyDescribeTopicPartitions, &admin.DescribeTopicPartitions{View: &n.view, Authorizer: n.auth, MaxPage: v.Int("max.request.partition.size.limit")})
+	routes.Handle(wire.KeyDescribeQuorum, &admin.DescribeQuorum{Forwarder: forwarder, Authorizer: n.auth})
+	routes.Handle(wire.KeyInitProducerId, &txn.InitProducerID{IDs: producerIDs{n}, Authorizer: n.auth})
+	return routes
+}
+
+func (n *node) controllerRoutes() *server.Routes {
+	v, q := n.values, n.quorum
+	routes := server.NewRoutes(server.Controller, v.Bool("unstable.api.versions.enable"))
+	routes.Handle(wire.KeyFetch, &control.Fetch{Log: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyFetchSnapshot, &control.FetchSnapshot{Log: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyDescribeQuorum, &control.DescribeQuorum{Quorum: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyApiVersions, &admin.ApiVersions{Served: routes.Served, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, View: &n.view, KRaftVersion: n.kraftVersion})
+	routes.Handle(wire.KeyCreateTopics, &control.CreateTopics{Controller: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyDeleteTopics, &control.DeleteTopics{Controller: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyDescribeConfigs, &admin.DescribeConfigs{View: &n.view, Static: v, NodeID: n.config.ID, Authorizer: n.auth})
+	routes.Handle(wire.KeyDescribeCluster, &admin.DescribeCluster{View: &n.view, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, Authorizer: n.auth, QuorumLeader: n.quorumLeader})
+	routes.Handle(wire.KeyEnvelope, &server.Envelope{Routes: routes, Authorizer: n.auth})
+	routes.Handle(wire.KeyAlterPartition, &control.AlterPartition{Controller: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyBrokerRegistration, &control.BrokerRegistration{Controller: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyBrokerHeartbeat, &control.BrokerHeartbeat{Controller: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyUnregisterBroker, &control.UnregisterBroker{Controller: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyAllocateProducerIds, &control.AllocateProducerIds{Controller: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyControllerRegistration, &control.ControllerRegistration{Controller: q, Authorizer: n.auth})
+	return routes
+}
+
+func (n *node) kraftVersion() int16 {
+	status, _ := n.quorum.Status()
+	return status.Version
+}
+
+func (n *node) quorumLeader() model.NodeID {
+	l, _ := n.quorum.Leader()
+	return l.ID
+}
+
+// brokerEndpoints are what this broker registers, with the ports that were bound.
+func (n *node) brokerEndpoints() ([]metadata.Endpoint, error) {
+	var all []metadata.Endpoint
+	for _, l := range n.config.Advertised {
+		if l.Port == 0 {
+			for _, b := range bound(n.clients, n.config.Listeners) {
+				if b.Name == l.Name {
+					l.Port = b.Port
+				}
+			}
+		}
+		if l.Port == 0 {
+			return nil, fmt.Errorf("advertised listener %s has no port", l.Name)
+		}
+		all = append(all, endpoint(l))
+	}
+	return all, nil
+}
+
+func endpoint(l config.Listener) metadata.Endpoint {
+	return metadata.Endpoint{Name: l.Name, Host: l.Host, Port: uint16(l.Port), Protocol: int16(l.Protocol)}
+}
+
+// producerIDs are the node's, which are there before the listeners run.
+type producerIDs struct{ n *node }
+
+// Next implements txn.ProducerIDs.
+func (p producerIDs) Next(ctx context.Context) (model.ProducerID, error) { return p.n.ids.Next(ctx) }

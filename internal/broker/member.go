@@ -1,0 +1,214 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/stromkafka/strom/internal/kerr"
+	"github.com/stromkafka/strom/internal/membership"
+	"github.com/stromkafka/strom/internal/metadata"
+	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/server"
+	"github.com/stromkafka/strom/internal/storage"
+	"github.com/stromkafka/strom/internal/transport"
+	"github.com/stromkafka/strom/internal/wire"
+)
+
+// channels are this broker's connections to the active controller, one a
+// purpose, so that heartbeats wait behind nothing.
+type channels struct{ heartbeat, forward, ids *membership.Channel }
+
+// forwardTimeout is how long the controller may take over a forwarded request
+// or a block of producer ids (Kafka's 60 s).
+const forwardTimeout = 60 * time.Second
+
+// forwardsInFlight bounds the clients' requests on their way to the controller.
+const forwardsInFlight = 100
+
+func (n *node) openChannels() {
+	open := func(timeout time.Duration, inFlight int) *membership.Channel {
+		return membership.NewChannel(membership.ChannelOptions{
+			Find: n.findController, ClientID: fmt.Sprintf("broker-%d", n.config.ID),
+			MaxInFlight: inFlight, Timeout: timeout, Log: n.log,
+		})
+	}
+	n.channels = channels{
+		heartbeat: open(n.values.MS("broker.session.timeout.ms"), 1),
+		forward:   open(forwardTimeout, forwardsInFlight),
+		ids:       open(forwardTimeout, 1),
+	}
+}
+
+func (c channels) close() {
+	for _, one := range []*membership.Channel{c.heartbeat, c.forward, c.ids} {
+		if one != nil {
+			one.Close()
+		}
+	}
+}
+
+// findController waits until a leader of the quorum is known and says how to
+// reach it: inside the process if it is this node.
+func (n *node) findController(ctx context.Context) (membership.Controller, error) {
+	for {
+		leader, changed := n.quorum.Leader()
+		switch {
+		case leader.ID == n.config.ID && n.config.Controller:
+			return membership.Controller{ID: leader.ID, Network: n.local, Address: inProcess}, nil
+		case leader.ID >= 0 && leader.Address.Host != "":
+			return membership.Controller{ID: leader.ID, Network: n.network, Address: leader.Address.String()}, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return membership.Controller{}, ctx.Err()
+		}
+	}
+}
+
+// openMembership prepares this broker's registration.
+func (n *node) openMembership(ctx context.Context) error {
+	listeners, err := n.brokerEndpoints()
+	if err != nil {
+		return err
+	}
+	previous, err := n.previousEpoch(ctx)
+	if err != nil {
+		return err
+	}
+	var dirs []model.DirectoryID
+	for _, d := range n.dirs.Logs {
+		dirs = append(dirs, d.ID)
+	}
+	v := n.values
+	n.member = membership.NewBroker(membership.Options{
+		ID: n.config.ID, ClusterID: n.dirs.ClusterID, Incarnation: n.newUUID(),
+		Endpoints: listeners, Features: metadata.SupportedFeatures(), Rack: n.config.Rack, LogDirs: dirs,
+		PreviousEpoch: previous, Channel: n.channels.heartbeat,
+		MetadataOffset: func() model.Offset { return n.view.Image().Offset }, MetadataMoved: &n.moved,
+		HeartbeatInterval:   v.MS("broker.heartbeat.interval.ms"),
+		SessionTimeout:      v.MS("broker.session.timeout.ms"),
+		RegistrationTimeout: v.MS("initial.broker.registration.timeout.ms"),
+		Log:                 n.log,
+	})
+	n.ids = membership.NewProducerIDs(n.channels.ids, n.member, n.log)
+	return nil
+}
+
+// previousEpoch is the epoch of this broker's last life if nothing of that life
+// is lost: it stopped cleanly, or every partition was recovered completely and
+// was kept under the policy fsync. Then the broker keeps its place as an eligible
+// leader; with -1 the controller takes it for unclean.
+func (n *node) previousEpoch(ctx context.Context) (model.BrokerEpoch, error) {
+	epoch, err := storage.PreviousBrokerEpoch(n.fs, n.dirs.Logs)
+	if err != nil || epoch >= 0 || !n.replicas.RecoveredCompletely() {
+		return epoch, err
+	}
+	// The last life's epoch stands in the metadata log, of which this node has a
+	// replica. One that lags behind the controller's names an older life, which
+	// the controller does not take for this one.
+	if err := n.awaitMetadata(ctx); err != nil {
+		return -1, err
+	}
+	if b := n.view.Image().Broker(n.config.ID); b != nil {
+		return b.Epoch, nil
+	}
+	return -1, nil
+}
+
+// awaitMetadata waits until this node's replica of the metadata log has shown
+// what is committed.
+func (n *node) awaitMetadata(ctx context.Context) error {
+	if _, ok := n.view.Wait(ctx, func(img *metadata.Image) bool { return img.Offset >= 0 }); !ok {
+		return ctx.Err()
+	}
+	return nil
+}
+
+// forwarder sends clients' requests to the active controller.
+type forwarder struct{ to *membership.Forwarder }
+
+// Forward implements admin.Forwarder. version is that of body, which may differ
+// from what the client sent.
+func (f forwarder) Forward(ctx context.Context, r *server.Request, body wire.Request, version int16) (wire.Response, error) {
+	h := r.Header
+	h.APIKey, h.APIVersion = body.Key(), version
+	return f.to.Forward(ctx, h, body, membership.Caller{
+		PrincipalType: r.Principal.Type, PrincipalName: r.Principal.Name, Host: r.ClientAddr,
+	})
+}
+
+// registerController tells the active controller about this one (KIP-919): once
+// a process, since its incarnation is new with each.
+func (n *node) registerController(ctx context.Context) error {
+	incarnation := n.newUUID()
+	channel := membership.NewChannel(membership.ChannelOptions{
+		Find: n.findController, ClientID: fmt.Sprintf("controller-%d", n.config.ID), Timeout: forwardTimeout, Log: n.log,
+	})
+	defer channel.Close()
+	request := &wire.ControllerRegistrationRequest{ControllerID: int32(n.config.ID), IncarnationID: incarnation}
+	for _, l := range bound(n.controllers, n.config.AdvertisedController) {
+		request.Listeners = append(request.Listeners, wire.ControllerRegistrationRequestListener{
+			Name: l.Name, Host: l.Host, Port: uint16(l.Port), SecurityProtocol: int16(l.Protocol),
+		})
+	}
+	for _, f := range metadata.SupportedFeatures() {
+		request.Features = append(request.Features, wire.ControllerRegistrationRequestFeature{
+			Name: f.Name, MinSupportedVersion: f.Min, MaxSupportedVersion: f.Max,
+		})
+	}
+	for {
+		img, ok := n.view.Wait(ctx, func(img *metadata.Image) bool {
+			c := img.Controller(n.config.ID)
+			return img.Features().Version.ControllerRegistration() && (c == nil || c.Incarnation != incarnation)
+		})
+		if !ok {
+			return ctx.Err()
+		}
+		response, err := channel.Do(ctx, request)
+		if err == nil {
+			err = kerr.FromCode(response.(*wire.ControllerRegistrationResponse).ErrorCode)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			n.log.Warn("controller registration was refused; trying again", "error", err)
+		}
+		if err := n.awaitNewer(ctx, img, registrationRetry); err != nil {
+			return err
+		}
+	}
+}
+
+// registrationRetry is how long a registration may take to show in the metadata.
+const registrationRetry = 5 * time.Second
+
+// awaitNewer waits for an image after img, but not for ever.
+func (n *node) awaitNewer(ctx context.Context, img *metadata.Image, patience time.Duration) error {
+	bounded, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	n.view.Wait(bounded, func(now *metadata.Image) bool {
+		c := now.Controller(n.config.ID)
+		return c != nil && c != img.Controller(n.config.ID)
+	})
+	return ctx.Err()
+}
+
+// Listen and Dial make split a transport.Network.
+func (s split) Listen(addr string) (net.Listener, error) {
+	if addr == inProcess {
+		return s.inside.Listen(addr)
+	}
+	return s.outside.Listen(addr)
+}
+
+// Dial is not for listeners.
+func (s split) Dial(context.Context, string) (net.Conn, error) {
+	return nil, errors.New("a listener's network does not dial")
+}
+
+var _ transport.Network = split{}
