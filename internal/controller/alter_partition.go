@@ -100,6 +100,8 @@ func (m *Machine) checkProposal(p *metadata.Partition, wish proposal) error {
 		return kerr.InvalidUpdateVersion
 	case !validISR(p.Replicas, wish.isr), !slices.Contains(wish.isr, p.Leader):
 		return kerr.InvalidRequest
+	case wish.recovery != metadata.Recovered && wish.recovery != metadata.Recovering:
+		return kerr.InvalidRequest
 	case wish.recovery == metadata.Recovering && len(wish.isr) > 1:
 		return kerr.InvalidRequest
 	case wish.recovery == metadata.Recovering && p.RecoveryState == metadata.Recovered:

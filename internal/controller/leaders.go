@@ -26,7 +26,7 @@ func (m *Machine) where(holds func(*metadata.Partition) bool) []place {
 	var all []place
 	for t := range m.draft.Topics() {
 		for i := range t.Partitions {
-			if t.Partitions[i].Replicas != nil && holds(&t.Partitions[i]) {
+			if len(t.Partitions[i].Replicas) > 0 && holds(&t.Partitions[i]) {
 				all = append(all, place{t.ID, int32(i)})
 			}
 		}

@@ -152,7 +152,7 @@ func (h *harness) beat(id int, fence, shutdown bool) *wire.BrokerHeartbeatReques
 // TestScripts runs the golden scripts: each command is an event, its output what
 // the Machine answers and writes.
 func TestScripts(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
 		h := newHarness(1, nil)
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			r, err := h.run(d)

@@ -76,7 +76,8 @@ type placer struct {
 	rng             *rand.Rand
 	racks           []*rack
 	total, unfenced int
-	epoch, offset   int
+	epoch           int // counts partitions; what a ring gave in another epoch does not matter
+	offset          int // the rack that leads next
 }
 
 func newPlacer(rng *rand.Rand, brokers []usableBroker) *placer {
@@ -131,11 +132,11 @@ func (p *placer) check(replicas int) error {
 	return nil
 }
 
-// place is the replicas of the next partition; check has allowed their number.
+// place is the replicas of the next partition; check has allowed their number,
+// and every broker has its turn once in an epoch, so that as many are found.
 func (p *placer) place(replicas int) []model.NodeID {
-	if p.epoch == p.unfenced && p.unfenced > 1 {
+	if p.epoch > 0 && p.epoch%p.unfenced == 0 && p.unfenced > 1 {
 		p.shuffle()
-		p.epoch = 0
 	}
 	if p.offset == len(p.racks) {
 		p.offset = 0
