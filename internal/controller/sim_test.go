@@ -26,7 +26,7 @@ type simulation struct {
 }
 
 func TestSimulation(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(8) {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
 			h := newHarness(seed, func(c *Config) { c.DefaultReplicas = 3 })
 			s := &simulation{harness: h, Rand: rand.New(rand.NewPCG(seed, 3)), t: t, up: map[int]byte{}, stopped: map[int]model.BrokerEpoch{}, epochs: map[place][2]int32{}}

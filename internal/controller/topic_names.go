@@ -42,7 +42,7 @@ func collides(a, b string) bool {
 		return false
 	}
 	for i := range len(a) {
-		if a[i] != b[i] && !(separator(a[i]) && separator(b[i])) {
+		if a[i] != b[i] && (!separator(a[i]) || !separator(b[i])) {
 			return false
 		}
 	}

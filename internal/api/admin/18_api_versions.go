@@ -35,7 +35,7 @@ func (h *ApiVersions) Handle(_ context.Context, r *server.Request) wire.Response
 	switch {
 	case version >= 5 && (body.ClusterID == nil) != (body.NodeID == -1):
 		return refuseVersions(kerr.InvalidRequest)
-	case version >= 3 && !(softwareName.MatchString(body.ClientSoftwareName) && softwareName.MatchString(body.ClientSoftwareVersion)):
+	case version >= 3 && (!softwareName.MatchString(body.ClientSoftwareName) || !softwareName.MatchString(body.ClientSoftwareVersion)):
 		return refuseVersions(kerr.InvalidRequest)
 	case version >= 5 && h.Broker && body.ClusterID != nil && (*body.ClusterID != h.ClusterID || model.NodeID(body.NodeID) != h.NodeID):
 		// The client was led to another node than it wanted (KIP-1242).

@@ -487,3 +487,25 @@ func TestDescribeConfigs(t *testing.T) {
 		t.Errorf("cluster: %+v", defaults)
 	}
 }
+
+func TestTopicDefaults(t *testing.T) {
+	fill := NewTopicDefaults(static(t))
+	plain := wire.CreateTopicsRequestTopic{Name: "a", NumPartitions: -1, ReplicationFactor: -1}
+	if fill(&plain); plain.NumPartitions != -1 || plain.ReplicationFactor != -1 || plain.Configs != nil {
+		t.Errorf("%+v", plain)
+	}
+	for name := range internalTopicSettings {
+		topic := wire.CreateTopicsRequestTopic{Name: name}
+		fill(&topic)
+		overrides := map[string]string{}
+		for _, c := range topic.Configs {
+			overrides[c.Name] = *c.Value
+		}
+		if topic.NumPartitions < 1 || topic.ReplicationFactor < 1 || overrides["cleanup.policy"] == "" || overrides["segment.bytes"] == "" {
+			t.Errorf("%+v", topic)
+		}
+		if err := config.ValidateTopic(overrides); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
