@@ -177,3 +177,20 @@ func (p *placer) shuffle() {
 		r.fenced.shuffle(p.rng)
 	}
 }
+
+// usable are the brokers on which replicas may be placed, in id order.
+func (m *Machine) usable() []usableBroker {
+	var all []usableBroker
+	for b := range m.draft.Brokers() {
+		if m.shuttingDown(b) || !b.HasUncordonedDirs() {
+			continue
+		}
+		u := usableBroker{id: b.ID, fenced: b.Fenced}
+		if b.Rack != nil {
+			u.rack, u.hasRack = *b.Rack, true
+		}
+		all = append(all, u)
+	}
+	slices.SortFunc(all, func(a, b usableBroker) int { return cmp.Compare(a.id, b.id) })
+	return all
+}

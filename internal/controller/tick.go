@@ -3,6 +3,7 @@ package controller
 import (
 	"time"
 
+	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/wire"
 )
@@ -17,7 +18,7 @@ const (
 // tells whether more is due.
 func (m *Machine) Tick(now time.Time, nextOffset model.Offset) Result {
 	if !m.Active() {
-		return Result{Err: errNotActive}
+		return Result{Err: kerr.NotController}
 	}
 	m.begin(now, nextOffset)
 	switch {
@@ -58,7 +59,7 @@ func (m *Machine) fenceExpired() bool {
 // session to time out. Nothing happens when the broker has another epoch by now.
 func (m *Machine) Lost(now time.Time, nextOffset model.Offset, id model.NodeID, epoch model.BrokerEpoch) Result {
 	if !m.Active() {
-		return Result{Err: errNotActive}
+		return Result{Err: kerr.NotController}
 	}
 	m.begin(now, nextOffset)
 	if b := m.draft.Broker(id); b != nil && b.Epoch == epoch {

@@ -94,8 +94,7 @@ func (v Version) ELR() bool { return v >= 23 }
 func (v Version) CordonedDirs() bool { return v >= 30 }
 
 // RecordVersion is the version at which a record is written at this level. A
-// BrokerRegistrationChange is written at the version its content needs, which
-// its writer knows (ChangeVersion).
+// BrokerRegistrationChange is written at the version that its content needs.
 func (v Version) RecordVersion(r wire.Record) int16 {
 	switch r := r.(type) {
 	case *wire.RegisterBrokerRecord:
