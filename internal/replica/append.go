@@ -29,15 +29,22 @@ func (p *Partition) Append(records []byte, acks int16, a commitlog.Append) (Toke
 	if err != nil {
 		return Token{}, AppendInfo{}, err
 	}
+	if !info.Duplicate {
+		p.grown(len(records))
+	}
+	return Token{partition: p, epoch: epoch, end: info.NextOffset}, info, nil
+}
+
+// grown tells of an append and has it synced.
+func (p *Partition) grown(bytes int) {
 	p.mu.Lock()
-	p.appended += int64(len(records))
+	p.appended += int64(bytes)
 	p.tell(ChangedEnd)
 	if !p.synced {
 		p.advance()
 	}
 	p.mu.Unlock()
 	p.dir.flushers.schedule(p)
-	return Token{partition: p, epoch: epoch, end: info.NextOffset}, info, nil
 }
 
 // mayAppend needs mu.

@@ -181,8 +181,12 @@ func (s *Set) create(d *Dir, list []placed) error {
 		items[i] = i
 	}
 	err := together(creators, items, func(i int) (err error) {
-		created[i], err = s.createOne(d, list[i])
-		return err
+		if created[i], err = s.createOne(d, list[i]); err == nil || isDisk(err) {
+			return err
+		}
+		s.complete.Store(false)
+		s.o.Logger.Error("partition cannot be created", "partition", names[i], "dir", d.path, "err", err)
+		return nil
 	})
 	if err != nil {
 		return err
@@ -191,7 +195,9 @@ func (s *Set) create(d *Dir, list []placed) error {
 		return err
 	}
 	for _, p := range created {
-		s.add(p)
+		if p != nil {
+			s.add(p)
+		}
 	}
 	return nil
 }
@@ -207,7 +213,10 @@ func (s *Set) createOne(d *Dir, at placed) (*Partition, error) {
 		return nil, err
 	}
 	p := s.newPartition(d, name, at.topic.ID, log)
-	return p, s.configure(p, config)
+	if err := s.configure(p, config); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // reconfigure gives partitions their new configuration.

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"maps"
 	"path"
 	"sync"
+	"sync/atomic"
+	"syscall"
 
 	"github.com/stromkafka/strom/internal/commitlog"
 	"github.com/stromkafka/strom/internal/model"
@@ -32,7 +35,9 @@ type Dir struct {
 	fs       vfs.FS
 	flushers *flushers
 	onFail   func(*Dir, error)
-	waiters  sync.Pool // of *waiter, to be used again
+	logger   *slog.Logger
+	moved    atomic.Bool // high watermarks, since they were last written down
+	waiters  sync.Pool   // of *waiter, to be used again
 
 	mu         sync.Mutex
 	err        error // why it is offline
@@ -66,6 +71,13 @@ func (d *Dir) fail(err error) {
 	if first {
 		d.onFail(d, err)
 	}
+}
+
+// isDisk tells an error of the disk, which is the directory's trouble, from a
+// contradiction in what a file says, which is one partition's.
+func isDisk(err error) bool {
+	var errno syscall.Errno
+	return errors.As(err, &errno)
 }
 
 // distrust notes durably that this directory's records may be acknowledged

@@ -19,6 +19,9 @@ type chore struct {
 	do    func()
 }
 
+// soonest keeps an interval of 0 from taking all of a processor.
+const soonest = 10 * time.Millisecond
+
 // Run does what has to be done from time to time, on one timer: checkpoints,
 // retention, and removing what was deleted. It returns when the context ends.
 func (s *Set) Run(ctx context.Context) error {
@@ -26,7 +29,7 @@ func (s *Set) Run(ctx context.Context) error {
 	chores := []*chore{
 		{s.o.RecoveryPoints, start.Add(s.o.RecoveryPoints), s.checkpointLogs},
 		{s.o.LogStarts, start.Add(s.o.LogStarts), func() { s.checkpoint(logStartFile, (*Partition).logStart) }},
-		{s.o.HighWatermarks, start.Add(s.o.HighWatermarks), func() { s.checkpoint(highWatermarkFile, (*Partition).committedEnd) }},
+		{s.o.HighWatermarks, start.Add(s.o.HighWatermarks), s.checkpointHighWatermarks},
 		{s.o.Retention, start.Add(s.o.FirstRetention), s.retain},
 		{s.o.Retention, start.Add(s.o.FirstRetention), s.bury},
 	}
@@ -38,7 +41,7 @@ func (s *Set) Run(ctx context.Context) error {
 		for _, c := range chores {
 			if !c.next.After(now) {
 				c.do()
-				c.next = now.Add(c.every)
+				c.next = now.Add(max(c.every, soonest))
 			}
 			if c.next.Before(next) {
 				next = c.next
@@ -86,6 +89,17 @@ func (s *Set) checkpointDir(d *Dir, file string, offset func(*Partition) model.O
 	return commitlog.WriteOffsets(d.fs, d.file(file), offsets)
 }
 
+// checkpointHighWatermarks does nothing while none moved: it comes often.
+func (s *Set) checkpointHighWatermarks() {
+	moved := false
+	for _, d := range s.dirs {
+		moved = d.moved.Swap(false) || moved
+	}
+	if moved {
+		s.checkpoint(highWatermarkFile, (*Partition).committedEnd)
+	}
+}
+
 // checkpointLogs raises the logs' recovery points and writes them down.
 func (s *Set) checkpointLogs() {
 	for _, p := range s.Partitions() {
@@ -110,7 +124,7 @@ func (s *Set) retain() {
 			continue
 		}
 		dropped, err := p.log.Retain(s.o.Now(), highWatermark)
-		if err != nil {
+		if err != nil && !errors.Is(err, kerr.KafkaStorageError) {
 			p.dir.fail(fmt.Errorf("retention of %s: %w", p, err))
 		}
 		if dropped > 0 {

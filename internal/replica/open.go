@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,8 @@ func Open(ctx context.Context, o Options) (*Set, error) {
 	assert.That(len(o.Dirs) > 0, "no log directories")
 	s := &Set{o: o, image: metadata.Empty, partitions: map[partitionKey]*Partition{}}
 	for _, d := range o.Dirs {
-		s.dirs = append(s.dirs, &Dir{path: d.Path, id: d.ID, fs: o.FS, flushers: newFlushers(max(1, o.Flushers)), onFail: s.dirFailed, waiters: sync.Pool{New: newWaiter}})
+		s.dirs = append(s.dirs, &Dir{path: d.Path, id: d.ID, fs: o.FS, flushers: newFlushers(cmp.Or(o.Flushers, defaultFlushers)), onFail: s.dirFailed, logger: o.Logger,
+			waiters: sync.Pool{New: newWaiter}})
 	}
 	s.complete.Store(true)
 	if err := s.eachDir(ctx, s.openDir); err != nil {
@@ -39,6 +41,10 @@ func Open(ctx context.Context, o Options) (*Set, error) {
 	}
 	return nil, errors.New("all log directories failed")
 }
+
+// defaultFlushers is how many syncs one directory has at once: many files sync
+// in little more time than one.
+const defaultFlushers = 32
 
 // eachDir does the same to all online directories at once. An error of one takes
 // it offline; only the context's error is returned.
@@ -90,8 +96,13 @@ func (s *Set) openDir(ctx context.Context, d *Dir) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := s.recover(d, name, clean); err != nil {
+		err := s.recover(d, name, clean)
+		if err != nil && isDisk(err) {
 			return fmt.Errorf("open %s: %w", name, err)
+		}
+		if err != nil {
+			s.complete.Store(false)
+			s.o.Logger.Error("partition cannot be opened and is left alone", "partition", name, "dir", d.path, "err", err)
 		}
 		return nil
 	})

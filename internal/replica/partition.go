@@ -184,6 +184,7 @@ func (p *Partition) raise(also Changes) {
 		p.lastStable = stable
 		also |= ChangedLastStable
 	}
+	p.dir.moved.Store(true)
 	p.release()
 	p.tell(also)
 }

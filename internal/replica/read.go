@@ -120,12 +120,19 @@ func (p *Partition) diverging(q ReadRequest, r *ReadResult) (*EpochEnd, error) {
 	return nil, nil
 }
 
-// readFailed sorts an error of the log, as appendFailed does.
+// readFailed sorts an error of the log: the client's goes to it as it is, the
+// disk's takes the directory offline, and a contradiction in the partition's own
+// data takes the partition offline.
 func (p *Partition) readFailed(err error) error {
 	var protocol *kerr.Error
 	if errors.As(err, &protocol) {
 		return err
 	}
-	p.dir.fail(fmt.Errorf("read %s: %w", p, err))
+	if isDisk(err) {
+		p.dir.fail(fmt.Errorf("read %s: %w", p, err))
+	} else {
+		p.dir.logger.Error("partition is offline until restart", "partition", p.name, "dir", p.dir.path, "err", err)
+		p.leave(roleOffline)
+	}
 	return fmt.Errorf("read %s: %w: %w", p, err, kerr.KafkaStorageError)
 }

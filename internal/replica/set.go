@@ -48,7 +48,7 @@ type Options struct {
 	LagMax  time.Duration // replica.lag.time.max.ms
 
 	RecoveryThreads int // num.recovery.threads.per.data.dir
-	Flushers        int // syncs at once in one directory
+	Flushers        int // syncs at once in one directory; 0 is 32
 
 	RecoveryPoints time.Duration // log.flush.offset.checkpoint.interval.ms
 	LogStarts      time.Duration // log.flush.start.offset.checkpoint.interval.ms

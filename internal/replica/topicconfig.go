@@ -70,6 +70,17 @@ func compression(t config.TopicSettings) (recompress bool, codec compress.Codec,
 	return false, compress.None, 0
 }
 
+// Configure sets what the node's configuration says of the Set itself.
+func (o *Options) Configure(v *config.Values) {
+	o.LagMax = v.MS("replica.lag.time.max.ms")
+	o.RecoveryThreads = v.Int("num.recovery.threads.per.data.dir")
+	o.RecoveryPoints = v.MS("log.flush.offset.checkpoint.interval.ms")
+	o.LogStarts = v.MS("log.flush.start.offset.checkpoint.interval.ms")
+	o.HighWatermarks = v.MS("replica.high.watermark.checkpoint.interval.ms")
+	o.Retention = v.MS("log.retention.check.interval.ms")
+	o.FirstRetention = v.MS("log.initial.task.delay.ms")
+}
+
 // values are the broker's in an image.
 func (r *Resolver) values(img *metadata.Image) *config.Values {
 	cluster, broker := img.Config(metadata.ConfigBroker, ""), img.Config(metadata.ConfigBroker, r.self)

@@ -273,8 +273,12 @@ func (p *produced) Ready() bool {
 // Wait implements server.Pending. Partitions whose records are not committed in
 // the request's time answer REQUEST_TIMED_OUT; the records may be committed yet.
 func (p *produced) Wait(ctx context.Context) wire.Response {
-	timed, cancel := context.WithTimeout(ctx, p.timeout)
-	defer cancel()
+	timed := ctx
+	if !p.Ready() {
+		var cancel context.CancelFunc
+		timed, cancel = context.WithTimeout(ctx, p.timeout)
+		defer cancel()
+	}
 	for i := range p.waits {
 		w := &p.waits[i]
 		err := w.token.Wait(timed)

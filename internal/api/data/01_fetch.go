@@ -47,6 +47,9 @@ func (h *Fetch) Handle(ctx context.Context, r *server.Request) wire.Response {
 		return failed(err)
 	}
 	id, results, err := running.Run(ctx, h.terms(version, req, c.follower), &c)
+	if ctx.Err() != nil {
+		return nil // nobody is there any more
+	}
 	if err != nil {
 		return failed(err)
 	}

@@ -1,0 +1,66 @@
+package data_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/stromkafka/strom/internal/kerr"
+	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/replica/replicatest"
+	"github.com/stromkafka/strom/internal/vfs"
+	"github.com/stromkafka/strom/internal/wire"
+)
+
+// A follower in the in-sync set holds the high watermark back until it has
+// fetched beyond the records; its fetch is what commits them.
+func TestFollowerCommits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBroker(t, vfs.NewMem(), replicatest.Fsync)
+		b.id = model.TopicID{0: 60, 15: 160}
+		r := replicatest.PartitionRecord(b.id, 0)
+		r.Replicas, r.ISR = []int32{1, 2}, []int32{1, 2}
+		r.Directories = append(r.Directories, r.Directories[0])
+		b.node.Records(&wire.TopicRecord{Name: "two", TopicID: model.UUID(b.id)}, r)
+		p := b.node.Partition(b.id, 0)
+
+		pending := b.produce.Begin(t.Context(), request(9, produceTo("two", 0, -1, replicatest.Batch("x"))))
+		done := make(chan *wire.ProduceResponse)
+		go func() { done <- pending.Wait(t.Context()).(*wire.ProduceResponse) }()
+		synctest.Wait()
+		if s, err := p.Status(); err != nil || s.HighWatermark != 0 || s.LogEnd != 1 {
+			t.Errorf("before the follower has it: %+v, %v", s, err)
+		}
+		consumer := b.get(17, b.fetchRequest(17, 0))
+		if got := consumer.Responses[0].Partitions[0]; got.Records.Len() != 0 || got.HighWatermark != 0 {
+			t.Errorf("a consumer sees %+v", got)
+		}
+
+		follow := func(offset int64, id int32) *wire.FetchResponsePartition {
+			req := b.fetchRequest(17, 0)
+			req.ReplicaState.ReplicaID, req.ReplicaState.ReplicaEpoch = id, -1
+			q := &req.Topics[0].Partitions[0]
+			q.FetchOffset, q.CurrentLeaderEpoch = offset, 0
+			return &b.get(17, req).Responses[0].Partitions[0]
+		}
+		if got := follow(0, 2); got.Records.Len() == 0 || got.HighWatermark != 0 {
+			t.Errorf("the follower gets %+v", got)
+		}
+		if got := follow(0, 3); got.ErrorCode != kerr.UnknownLeaderEpoch.Code || got.Records.Len() != 0 {
+			t.Errorf("who is no replica gets %+v", got)
+		}
+		follow(1, 2)
+		if response := <-done; response.Responses[0].PartitionResponses[0].ErrorCode != 0 {
+			t.Errorf("%+v", response)
+		}
+		if s, err := p.Status(); err != nil || s.HighWatermark != 1 {
+			t.Errorf("after: %+v, %v", s, err)
+		}
+		diverged := b.fetchRequest(17, 0)
+		diverged.ReplicaState.ReplicaID = 2
+		q := &diverged.Topics[0].Partitions[0]
+		q.FetchOffset, q.CurrentLeaderEpoch, q.LastFetchedEpoch = 5, 0, 0
+		if got := b.get(17, diverged).Responses[0].Partitions[0]; got.DivergingEpoch.Epoch != 0 || got.DivergingEpoch.EndOffset != 1 {
+			t.Errorf("a follower beyond the end gets %+v", got)
+		}
+	})
+}
