@@ -285,12 +285,21 @@ func (f *Fetch) lookAt(e *entry, t Terms, limit int, r Resolver) Result {
 	if out.Err != nil || out.Diverging != nil {
 		f.urgent = true
 	}
-	if t.Isolation == replica.LogEnd {
-		f.session.news.looked(e, out.Appended)
-	} else {
-		f.session.news.looked(e, out.Committed)
-	}
+	f.session.news.looked(e, out.count(t.Isolation))
 	return out
+}
+
+// count is the count of bytes up to which a look saw, or a lower one. -1 is to
+// keep the one before: while transactions are open, nothing tells how many bytes
+// are below the last stable offset.
+func (r *Result) count(i replica.Isolation) int64 {
+	switch {
+	case i == replica.LogEnd:
+		return r.Appended
+	case i == replica.Stable && r.LastStable < r.HighWatermark:
+		return -1
+	}
+	return r.Committed
 }
 
 // settled tells that there is nothing more for the partition until it changes.

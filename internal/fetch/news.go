@@ -89,11 +89,15 @@ func (n *news) take() []*entry {
 	return changed
 }
 
-// looked notes up to which count of bytes a fetch has looked at an entry.
+// looked notes up to which count of bytes a fetch has looked at an entry; -1
+// keeps what is noted.
 func (n *news) looked(e *entry, count int64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	e.report.looked, e.report.bounded = count, 0
+	e.report.bounded = 0
+	if count >= 0 {
+		e.report.looked = count
+	}
 }
 
 // arm sets the threshold of the waiter. It returns false if what changed since
