@@ -366,14 +366,20 @@ func TestInfo(t *testing.T) {
 	}
 }
 
+// As kafka-storage of Apache Kafka 4.3.1 prints it.
 func TestVersionMapping(t *testing.T) {
-	var out strings.Builder
-	if err := VersionMapping("4.0", &out); err != nil {
-		t.Fatal(err)
-	}
-	want := "metadata.version=25 (4.0)\nkraft.version=0\ntransaction.version=2\ngroup.version=1\neligible.leader.replicas.version=0\nshare.version=0\nstreams.version=0\n"
-	if out.String() != want {
-		t.Errorf("%s", out.String())
+	for release, want := range map[string]string{
+		"":    "metadata.version=30 (4.3-IV0)\nkraft.version=1\ntransaction.version=2\ngroup.version=1\neligible.leader.replicas.version=1\nshare.version=1\nstreams.version=1\n",
+		"4.0": "metadata.version=25 (4.0)\nkraft.version=1\ntransaction.version=2\ngroup.version=1\neligible.leader.replicas.version=0\nshare.version=0\nstreams.version=0\n",
+		"3.8": "metadata.version=20 (3.8)\nkraft.version=0\ntransaction.version=0\ngroup.version=0\neligible.leader.replicas.version=0\nshare.version=0\nstreams.version=0\n",
+	} {
+		var out strings.Builder
+		if err := VersionMapping(release, &out); err != nil {
+			t.Fatal(err)
+		}
+		if out.String() != want {
+			t.Errorf("%q: %s", release, out.String())
+		}
 	}
 }
 

@@ -35,6 +35,10 @@ func parseRelease(text string, unstable bool) (metadata.Version, error) {
 	return 0, fmt.Errorf("Unknown metadata.version '%s'. Supported metadata.version are: %s", text, strings.Join(names, ", ")) //nolint:staticcheck // Kafka's text
 }
 
+// dynamicQuorums is the level from which kraft.version 1 belongs to a release
+// (3.9-IV0, KIP-853). What a format finalises follows the kind of quorum instead.
+const dynamicQuorums metadata.Version = 21
+
 // VersionMapping writes which feature levels belong to a release, as
 // `kafka-storage version-mapping` does. An empty release is the newest.
 func VersionMapping(release string, w io.Writer) error {
@@ -51,6 +55,9 @@ func VersionMapping(release string, w io.Writer) error {
 		level := int16(0)
 		if i := slices.IndexFunc(levels, func(l metadata.FeatureLevel) bool { return l.Name == name }); i >= 0 {
 			level = levels[i].Level
+		}
+		if name == metadata.FeatureKRaftVersion && v >= dynamicQuorums {
+			level = 1
 		}
 		fmt.Fprintf(w, "%s=%d\n", name, level)
 	}
