@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"io"
@@ -36,19 +37,18 @@ func BenchmarkRequests(b *testing.B) {
 			b.SetBytes(int64(len(bench.request)))
 			b.ReportAllocs()
 			b.ResetTimer()
-			out := bufio.NewWriterSize(c, 64<<10)
-			for sent := 0; sent < b.N; {
-				batch := min(bench.ahead, b.N-sent)
+			batch, sent := bytes.Repeat(bench.request, bench.ahead), make(chan error, 1)
+			for done := 0; done < b.N; done += bench.ahead {
 				go func() {
-					for range batch {
-						out.Write(bench.request)
-					}
-					out.Flush()
+					_, err := c.Write(batch)
+					sent <- err
 				}()
-				for range batch {
+				for range bench.ahead {
 					discardAnswer(b, in)
 				}
-				sent += batch
+				if err := <-sent; err != nil {
+					b.Fatal(err)
+				}
 			}
 			b.StopTimer()
 			s.stop()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,12 +21,15 @@ func TestBudgetServesTheOldestFirst(t *testing.T) {
 		if !holder.tryReserve(90) {
 			t.Fatal("an empty budget refused")
 		}
+		var mu sync.Mutex
 		var order []string
 		ask := func(l *lease, n int64, name string) {
 			go func() {
 				if err := l.reserve(t.Context(), n); err != nil {
 					t.Error(err)
 				}
+				mu.Lock()
+				defer mu.Unlock()
 				order = append(order, name)
 			}()
 			synctest.Wait()

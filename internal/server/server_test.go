@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,13 +60,12 @@ func pipelinedRun(t *testing.T, seed uint64) {
 			delays[i] = time.Duration(rng.IntN(60)) * time.Millisecond
 		}
 	}
-	begun, overlapped := int32(0), false
-	pending := 0 // produce requests not yet done
+	var begun, pending atomic.Int32 // pending: produce requests not yet done
+	overlapped := false
 	order := func(r *Request) time.Duration {
-		if r.Header.CorrelationID != begun {
-			t.Errorf("seed %d: request %d begins before %d", seed, r.Header.CorrelationID, begun)
+		if next := begun.Add(1) - 1; r.Header.CorrelationID != next {
+			t.Errorf("seed %d: request %d begins before %d", seed, r.Header.CorrelationID, next)
 		}
-		begun++
 		return delays[r.Header.CorrelationID]
 	}
 	routes := NewRoutes(Broker, false)
@@ -74,19 +74,18 @@ func pipelinedRun(t *testing.T, seed uint64) {
 		if delay == 0 {
 			return Done{produceAnswer()}
 		}
-		overlapped = overlapped || pending > 0
-		pending++
+		overlapped = pending.Add(1) > 1 || overlapped
 		p := slowAppend{make(chan struct{})}
 		time.AfterFunc(delay, func() {
-			pending--
+			pending.Add(-1)
 			close(p.done)
 		})
 		return p
 	}))
 	routes.Handle(wire.KeyMetadata, handlerFunc(func(_ context.Context, r *Request) wire.Response {
 		time.Sleep(order(r))
-		if pending > 0 {
-			t.Errorf("seed %d: request %d is handled while %d before it wait", seed, r.Header.CorrelationID, pending)
+		if n := pending.Load(); n > 0 {
+			t.Errorf("seed %d: request %d is handled while %d before it wait", seed, r.Header.CorrelationID, n)
 		}
 		return metadataAnswer()
 	}))
