@@ -27,6 +27,8 @@ type answer struct {
 type answers struct {
 	// write writes a response; when more follow at once it may hold it back.
 	write func(h wire.RequestHeader, r wire.Response, more bool) int
+	// flush writes what was held back, unless more follows.
+	flush func(more bool)
 
 	mu      sync.Mutex
 	changed sync.Cond // on mu: the queue got shorter
@@ -53,22 +55,33 @@ func (a *answers) drain() {
 	}
 }
 
-// add answers in turn: now if it is the only one and ready, else later.
-func (a *answers) add(ctx context.Context, next answer) {
-	a.mu.Lock()
-	if !a.running && ready(next.pending) {
-		a.mu.Unlock()
-		a.write(next.header, next.pending.Wait(ctx), false)
-		return
+// add answers in turn: now if it is the only one and ready, else later. more says
+// that another request is there already.
+func (a *answers) add(ctx context.Context, next answer, more bool) {
+	now := ready(next.pending)
+	if a.idle() {
+		if now {
+			a.write(next.header, next.pending.Wait(ctx), more)
+			return
+		}
+		a.flush(false)
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.queue = append(a.queue, next)
 	a.bytes += next.bytes
-	start := !a.running
-	a.running = true
-	a.mu.Unlock()
-	if start {
+	if !a.running {
+		a.running = true
 		go a.run(ctx)
 	}
+}
+
+// idle reports whether nothing is pending. Then nothing will be, and the caller may
+// write, until it adds something.
+func (a *answers) idle() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return !a.running
 }
 
 // run answers until nothing is pending.

@@ -59,7 +59,7 @@ func (s *Server) newConn(l *Listener, nc net.Conn, addr netip.Addr, number uint6
 	}
 	c.in = newReader(nc, memory, s.options.MaxFrame, s.options.MaxIdle)
 	c.watch = watch{in: c.in, gone: c.fail}
-	c.answers.write = c.respond
+	c.answers.write, c.answers.flush = c.respond, c.flush
 	c.answers.changed.L = &c.answers.mu
 	return c
 }
@@ -72,6 +72,9 @@ func (c *conn) serve() {
 	defer c.cancel()
 	defer c.net.Close()
 	for {
+		if !c.in.hasNext() && c.answers.idle() {
+			c.flush(false)
+		}
 		f, err := c.in.next(c.ctx)
 		if err == nil {
 			err = c.dispatch(&f)
@@ -87,6 +90,9 @@ func (c *conn) serve() {
 			c.answers.drain()
 		}
 		if err != nil {
+			if c.answers.idle() {
+				c.flush(false)
+			}
 			c.fail(err)
 			c.answers.drain()
 			return
@@ -151,7 +157,7 @@ func (c *conn) begin(h Pipelined, r *Request, f *frame) error {
 	pending := h.Begin(c.ctx, r)
 	c.in.release(f)
 	if pending != nil {
-		c.answers.add(c.ctx, answer{pending, r.Header, size})
+		c.answers.add(c.ctx, answer{pending, r.Header, size}, c.in.hasNext())
 	}
 	return c.hold(c.charge(r, size, 0))
 }
@@ -160,6 +166,7 @@ func (c *conn) begin(h Pipelined, r *Request, f *frame) error {
 func (c *conn) handle(h Handler, r *Request, f *frame) error {
 	c.watch.begin()
 	c.answers.drain()
+	c.flush(false)
 	response := h.Handle(c.ctx, r)
 	c.watch.end()
 	size := len(f.data)
@@ -179,6 +186,9 @@ func (c *conn) hold(d time.Duration) error {
 	if d <= 0 {
 		return nil
 	}
+	if c.answers.idle() {
+		c.flush(false)
+	}
 	c.watch.begin()
 	defer c.watch.end()
 	timer := time.NewTimer(d)
@@ -197,6 +207,7 @@ func (c *conn) hold(d time.Duration) error {
 // writes. With more it may be held back until the next.
 func (c *conn) respond(header wire.RequestHeader, response wire.Response, more bool) int {
 	if response == Close {
+		c.flush(false)
 		c.fail(errors.New("the request failed and has no answer"))
 		return 0
 	}

@@ -108,6 +108,15 @@ func (r *reader) next(ctx context.Context) (frame, error) {
 	return frame{data: r.buffer[at:r.start:r.start]}, nil
 }
 
+// hasNext reports whether next would return without reading.
+func (r *reader) hasNext() bool {
+	if r.end-r.start < 4 {
+		return false
+	}
+	size := int32(binary.BigEndian.Uint32(r.buffer[r.start:]))
+	return size < 0 || int64(r.end-r.start) >= 4+int64(size)
+}
+
 // large reads a frame that does not fit the buffer into one that grows fourfold
 // with what has arrived.
 func (r *reader) large(ctx context.Context, size int) (frame, error) {
