@@ -79,6 +79,6 @@ func ready(p Pending) bool {
 
 type closeConnection struct{ wire.Response }
 
-// Close, returned as a response, closes the connection without an answer, as
+// Close is returned as a response to close the connection without an answer, as
 // Kafka does when a Produce with acks=0 fails.
 var Close wire.Response = &closeConnection{}

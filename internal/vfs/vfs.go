@@ -63,6 +63,6 @@ const (
 	CreateOrOpen = os.O_RDWR | os.O_CREATE
 	// CreateNew fails with fs.ErrExist if the file is there.
 	CreateNew = os.O_RDWR | os.O_CREATE | os.O_EXCL
-	// Truncate, added to a flag that writes, empties the file.
+	// Truncate is added to a flag that writes, and empties the file.
 	Truncate = os.O_TRUNC
 )
