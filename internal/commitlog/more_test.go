@@ -81,6 +81,14 @@ func TestFollower(t *testing.T) {
 	if got := offsets(t, l, 95); fmt.Sprint(got) != fmt.Sprint([]model.Offset{100, 1 << 40}) {
 		t.Errorf("read over gaps after a restart: %v", got)
 	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o.CleanShutdown, o.RecoveryPoint = true, 1<<40+1
+	l = open(t, o)
+	if got := offsets(t, l, 95); fmt.Sprint(got) != fmt.Sprint([]model.Offset{100, 1 << 40}) {
+		t.Errorf("read over gaps after a clean restart: %v", got)
+	}
 	for _, c := range []struct {
 		asked, epoch model.Epoch
 		end          model.Offset

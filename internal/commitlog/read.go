@@ -85,68 +85,70 @@ func (s Slice) whole() error {
 // at the log's end not even those.
 func (l *Log) Read(from model.Offset, maxBytes int, limit model.Offset, minOne bool) (Slice, error) {
 	for {
-		s, v, done, err := l.readRecent(from, maxBytes, limit, minOne)
-		if done || err != nil {
+		s, v, err := l.readRecent(from, maxBytes, limit, minOne)
+		if v == nil || err != nil {
 			return s, err
 		}
-		s, err = v.slice(from, min(limit, v.next), int64(maxBytes), minOne)
-		if v.cuts.Load() != v.cut {
-			continue // a truncation came between
+		s, found, err := v.slice(from, min(limit, v.next), int64(maxBytes), minOne)
+		switch {
+		case v.cuts.Load() != v.cut: // a truncation came between
+		case err != nil || found:
+			return s, err
+		default:
+			from = v.next // compaction has left nothing up to the next segment
 		}
-		return s, err
 	}
 }
 
-// readRecent is Read as far as it needs no system call: done, or a view of the
+// readRecent is Read as far as it needs no system call; else it is a view of the
 // segment to look into.
-func (l *Log) readRecent(from model.Offset, maxBytes int, limit model.Offset, minOne bool) (s Slice, v view, done bool, err error) {
+func (l *Log) readRecent(from model.Offset, maxBytes int, limit model.Offset, minOne bool) (Slice, *view, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.failure != nil:
-		return s, v, true, l.failure
+		return Slice{}, nil, l.failure
 	case from < l.start || from > l.end():
-		return s, v, true, ErrOutOfRange.With("offset %d is not within [%d, %d]", from, l.start, l.end())
+		return Slice{}, nil, ErrOutOfRange.With("offset %d is not within [%d, %d]", from, l.start, l.end())
 	case from >= min(limit, l.end()):
-		return s, v, true, nil
+		return Slice{}, nil, nil
 	}
 	seg := l.segmentOf(from)
-	v = seg.view()
 	if seg == l.active() {
-		if at, end, ok := l.recent.slice(from, limit, int64(maxBytes), minOne, v.size); ok {
-			return Slice{seg, at, end - at, v.cut}, v, true, nil
+		if at, end, ok := l.recent.slice(from, limit, int64(maxBytes), minOne, seg.size); ok {
+			return Slice{seg, at, end - at, seg.cuts.Load()}, nil, nil
 		}
 	}
-	return s, v, false, nil
+	v := seg.view()
+	return Slice{}, &v, nil
 }
 
-func (v *view) slice(from, limit model.Offset, maxBytes int64, minOne bool) (Slice, error) {
+// slice is Read within one segment; found is false if it has no batch at or
+// after from.
+func (v *view) slice(from, limit model.Offset, maxBytes int64, minOne bool) (s Slice, found bool, err error) {
 	at, head, err := v.locate(from)
-	if err != nil {
-		return Slice{}, err
-	}
-	if head == nil {
-		return Slice{}, nil
+	if err != nil || head == nil {
+		return Slice{}, false, err
 	}
 	size, err := batch.Size(head)
 	if err != nil {
-		return Slice{}, err
+		return Slice{}, false, err
 	}
 	stop := v.size
 	if limit < v.next { // else the segment ends there
 		// The batch that holds limit, and what follows, is left out.
 		if stop, _, err = v.locate(limit); err != nil {
-			return Slice{}, err
+			return Slice{}, false, err
 		}
 	}
 	end, err := v.floor(at, min(at+maxBytes, stop))
 	if err != nil {
-		return Slice{}, err
+		return Slice{}, false, err
 	}
 	if minOne && at+int64(size) <= stop {
 		end = max(end, at+int64(size))
 	}
-	return Slice{v.segment, at, end - at, v.cut}, nil
+	return Slice{v.segment, at, end - at, v.cut}, true, nil
 }
 
 // segmentOf is the segment that holds offset, or the next batch after it. mu is held.
