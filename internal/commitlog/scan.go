@@ -15,15 +15,19 @@ func corruptf(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", errCorrupt, fmt.Sprintf(format, args...))
 }
 
-// headers walks over the headers of a segment's batches without reading what
+// headers walks over the headers of a segment's batches without reading all that
 // is between them.
 type headers struct {
 	view   *view
 	at     int64 // where the current batch begins, or where to begin
 	size   int   // of the current batch; 0 before the first
 	header batch.Batch
-	buf    [batch.HeaderSize]byte
 	err    error
+
+	// Small batches have several headers in one read.
+	buf    [1024]byte
+	bufAt  int64
+	bufLen int
 }
 
 // next goes to the following batch and reports whether there is one.
@@ -35,40 +39,48 @@ func (r *headers) next() bool {
 	if r.at >= r.view.size {
 		return false
 	}
-	f, err := r.view.log.acquire()
-	if err != nil {
-		r.err = err
-		return false
-	}
-	defer r.view.log.release()
-	r.err = readHeader(f, r.at, r.view.size, r.buf[:])
+	r.header, r.err = r.read()
 	if r.err != nil {
 		return false
 	}
-	r.header = r.buf[:]
-	r.size, _ = batch.Size(r.buf[:]) // readHeader has checked it
-	return true
+	r.size, r.err = checkHeader(r.header, r.at, r.view.size)
+	return r.err == nil
 }
 
-// readHeader reads the header at at and makes sure that its batch ends by end.
-func readHeader(f io.ReaderAt, at, end int64, buf []byte) error {
-	if end-at < batch.HeaderSize {
-		return corruptf("%d bytes at %d are no batch", end-at, at)
+// read is the header at the current position.
+func (r *headers) read() ([]byte, error) {
+	if r.view.size-r.at < batch.HeaderSize {
+		return nil, corruptf("%d bytes at %d are no batch", r.view.size-r.at, r.at)
 	}
-	if n, err := f.ReadAt(buf, at); n < len(buf) {
-		return fmt.Errorf("read batch header at %d: %w", at, err)
+	if skip := r.at - r.bufAt; r.bufLen > 0 && skip >= 0 && skip+batch.HeaderSize <= int64(r.bufLen) {
+		return r.buf[skip : skip+batch.HeaderSize], nil
 	}
-	size, err := batch.Size(buf)
+	f, err := r.view.log.acquire()
 	if err != nil {
-		return corruptf("position %d: %v", at, err)
+		return nil, err
+	}
+	defer r.view.log.release()
+	n, err := f.ReadAt(r.buf[:min(int64(len(r.buf)), r.view.size-r.at)], r.at)
+	if n < batch.HeaderSize {
+		return nil, fmt.Errorf("read batch header at %d: %w", r.at, err)
+	}
+	r.bufAt, r.bufLen = r.at, n
+	return r.buf[:batch.HeaderSize], nil
+}
+
+// checkHeader is the size of the batch at at, which must end by end.
+func checkHeader(head []byte, at, end int64) (int, error) {
+	size, err := batch.Size(head)
+	if err != nil {
+		return 0, corruptf("position %d: %v", at, err)
 	}
 	if int64(size) > end-at {
-		return corruptf("batch at %d has %d bytes, of which %d are there", at, size, end-at)
+		return 0, corruptf("batch at %d has %d bytes, of which %d are there", at, size, end-at)
 	}
-	if err := batch.Batch(buf).CheckHeader(); err != nil {
-		return corruptf("position %d: %v", at, err)
+	if err := batch.Batch(head).CheckHeader(); err != nil {
+		return 0, corruptf("position %d: %v", at, err)
 	}
-	return nil
+	return size, nil
 }
 
 // scanBuffer is how much is read at once when whole batches are needed.
