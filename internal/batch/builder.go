@@ -23,7 +23,7 @@ type Options struct {
 	BaseOffset    model.Offset
 	LeaderEpoch   model.Epoch
 	Codec         compress.Codec
-	Level         int // of the codec; 0 is the codec's own default
+	Level         int // of the codec; 0 is Kafka's default
 	TimestampType TimestampType
 	AppendTime    int64 // every record's timestamp, under LogAppendTime
 	Producer      *Producer
@@ -77,8 +77,12 @@ func (b *Builder) Build() (Batch, error) {
 	if b.opts.Codec == compress.None {
 		out = append(out, b.records...)
 	} else {
+		level := b.opts.Level
+		if level == 0 { // which is no level of any codec
+			level = compress.DefaultLevel(b.opts.Codec)
+		}
 		var err error
-		if out, err = compress.Compress(b.opts.Codec, b.opts.Level, out, b.records); err != nil {
+		if out, err = compress.Compress(b.opts.Codec, level, out, b.records); err != nil {
 			return nil, err
 		}
 	}

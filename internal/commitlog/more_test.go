@@ -379,29 +379,32 @@ func TestLeftovers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	reopen := func() {
+		t.Helper()
+		o.CleanShutdown, o.RecoveryPoint = true, 200
+		l = open(t, o)
+		if got := offsets(t, l, 0); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("read %v, want %v", got, want)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	put(fileName(7, logSuffix+deletedSuffix))
 	put(fileName(7, logSuffix+cleanedSuffix))
-	put(fileName(9, logSuffix+swapSuffix)) // with a .cleaned below it: not complete
-	put(fileName(8, indexSuffix))          // no segment
+	put(fileName(9, logSuffix+swapSuffix)) // not complete: a .cleaned file is below it
+	put(fileName(8, indexSuffix))          // of no segment
 	put("00000000000000000005-0000000001.checkpoint.deleted")
-	// A complete swap of the second segment.
-	for _, suffix := range []string{logSuffix, indexSuffix, timeSuffix} {
+	reopen()
+	// A complete swap of the second segment, whose old files are in part still there.
+	for _, suffix := range []string{logSuffix, indexSuffix} {
 		name := o.Dir + "/" + fileName(second, suffix)
 		if err := o.FS.Rename(name, name+swapSuffix); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := o.FS.Remove(o.Dir + "/" + fileName(7, logSuffix+cleanedSuffix)); err != nil {
-		t.Fatal(err)
-	}
-	if err := o.FS.Remove(o.Dir + "/" + fileName(9, logSuffix+swapSuffix)); err != nil {
-		t.Fatal(err)
-	}
-	o.CleanShutdown, o.RecoveryPoint = true, 200
-	l = open(t, o)
-	if got := offsets(t, l, 0); fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("read %v, want %v", got, want)
-	}
+	put(fileName(second, indexSuffix))
+	reopen()
 	names, _ := l.list()
 	for _, name := range names {
 		if strings.Contains(name, "swap") || strings.Contains(name, "cleaned") || strings.HasSuffix(name, deletedSuffix) && !strings.HasSuffix(name, checkpointDeleted) {
