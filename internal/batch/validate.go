@@ -72,7 +72,8 @@ func (r *Rules) Apply(b Batch) (Batch, error) {
 		return nil, kerr.InvalidRecord.With("unknown compression codec %d", codec)
 	}
 	target := codec
-	if r.Recompress && !(b.IsControl() && codec == compress.None) {
+	plainControl := b.IsControl() && codec == compress.None // stays as it is
+	if r.Recompress && !plainControl {
 		target = r.Codec
 	}
 	if codec == compress.None {

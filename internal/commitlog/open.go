@@ -155,7 +155,7 @@ func (l *Log) finishSwaps() error {
 	}
 	swaps = slices.DeleteFunc(swaps, func(name string) bool {
 		base, ok := segmentBase(strings.TrimSuffix(name, swapSuffix))
-		if ok && !(anyCleaned && base >= firstCleaned) {
+		if ok && (!anyCleaned || base < firstCleaned) {
 			return false
 		}
 		err = errors.Join(err, l.fs.Remove(l.path(name)))

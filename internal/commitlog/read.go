@@ -267,7 +267,7 @@ func (r *ring) slice(from, limit model.Offset, maxBytes int64, minOne bool, size
 		if i+1 < r.count {
 			stop = r.batches[(i+1)%ringSize].at
 		}
-		if stop-at > maxBytes && !(minOne && end == at) {
+		if stop-at > maxBytes && (!minOne || end > at) {
 			break
 		}
 		end = stop
