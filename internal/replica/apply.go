@@ -11,14 +11,16 @@ import (
 
 // Apply follows a change of the metadata. When it returns, every partition that
 // the new image says this broker leads serves: the caller makes the image
-// visible to clients only then. What fails takes its directory offline.
+// visible to clients only then. What fails takes its directory offline. Nothing
+// is done until Options.CaughtUp.
 func (s *Set) Apply(c *metadata.Change) {
 	s.applying.Lock()
 	defer s.applying.Unlock()
 	s.image = c.To
 	if !s.met {
-		s.met = true
-		s.meet(c.To)
+		if s.met = s.o.CaughtUp == nil || s.o.CaughtUp(c.To); s.met {
+			s.meet(c.To)
+		}
 		return
 	}
 	for _, t := range c.Topics {

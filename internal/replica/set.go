@@ -43,6 +43,11 @@ type Options struct {
 	// Config resolves a topic's configuration in an image. The image is
 	// metadata.Empty while logs are recovered before any metadata is known.
 	Config func(img *metadata.Image, topic string) TopicConfig
+	// CaughtUp tells whether an image is at least as new as this start of the
+	// broker, such as one that shows its registration in this life; nil if every
+	// image is. An older one may lack topics that are on disk, or know their
+	// names by other ids: acted upon, it would set good partitions aside.
+	CaughtUp func(img *metadata.Image) bool
 	// Brokers tells which brokers may join in-sync sets.
 	Brokers isr.Brokers
 	LagMax  time.Duration // replica.lag.time.max.ms
@@ -78,7 +83,7 @@ type Set struct {
 	// on, and by Close: partitions come and go under it only.
 	applying sync.Mutex
 	image    *metadata.Image
-	met      bool // the first image has been applied
+	met      bool // an image that has caught up was applied
 
 	mu         sync.RWMutex
 	partitions map[partitionKey]*Partition

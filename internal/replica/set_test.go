@@ -214,6 +214,37 @@ func TestStrayPartitionIsSetAside(t *testing.T) {
 	closeSet(t, other)
 }
 
+// While the metadata is read from its beginning it shows a past in which topics
+// of this disk do not exist yet, or an earlier topic of the same name does.
+func TestThePastTouchesNothing(t *testing.T) {
+	mem := vfs.NewMem()
+	n := replicatest.Start(t, mem, replicatest.Fsync)
+	early := n.CreateTopic("t", 1)
+	past := n.Image()
+	n.Records(&wire.RemoveTopicRecord{TopicID: model.UUID(early)})
+	id := n.CreateTopic("t", 1)
+	if err := mustAppend(t, n.Partition(id, 0), "x").Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	closeSet(t, n)
+	o := n.Options(mem, "data")
+	o.CaughtUp = func(img *metadata.Image) bool { return img.Offset >= n.Image().Offset }
+	set, err := replica.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set.Apply(&metadata.Change{From: metadata.Empty, To: past})
+	set.Apply(&metadata.Change{From: past, To: n.Image()})
+	n.Set = set
+	if got := values(t, n.Partition(id, 0)); !slices.Equal(got, []string{"x"}) {
+		t.Errorf("read %v", got)
+	}
+	if s := status(t, n.Partition(id, 0)); !s.Leading {
+		t.Errorf("%+v", s)
+	}
+	closeSet(t, n)
+}
+
 func TestPlacement(t *testing.T) {
 	n := replicatest.New(t, replicatest.Fsync)
 	o := n.Options(vfs.NewMem(), "one", "two", "three")
