@@ -1,8 +1,8 @@
 package replica
 
 import (
-	"encoding/hex"
 	"fmt"
+	"math/rand/v2"
 	"path"
 	"strings"
 	"time"
@@ -38,21 +38,23 @@ func (s *Set) setAside(p *Partition, suffix string) {
 		s.delete(p)
 		return
 	}
-	to := path.Join(p.dir.path, asideName(p.name, p.topic, suffix))
-	err := p.log.Close()
-	if err == nil {
-		err = s.o.FS.Rename(p.dir.file(p.name.String()), to)
-	}
-	if err == nil {
-		err = s.o.FS.SyncDir(p.dir.path)
-	}
-	if err != nil {
+	if err := s.rename(p, suffix); err != nil {
 		p.dir.fail(fmt.Errorf("set %s aside: %w", p, err))
 	}
 }
 
+func (s *Set) rename(p *Partition, suffix string) error {
+	if err := p.log.Close(); err != nil {
+		return err
+	}
+	if err := s.o.FS.Rename(p.dir.file(p.name.String()), path.Join(p.dir.path, asideName(p.name, unique(), suffix))); err != nil {
+		return err
+	}
+	return s.o.FS.SyncDir(p.dir.path)
+}
+
 func (s *Set) delete(p *Partition) {
-	to, err := p.log.Delete(hex.EncodeToString(p.topic[:]))
+	to, err := p.log.Delete(unique())
 	if err != nil {
 		p.dir.fail(fmt.Errorf("delete %s: %w", p, err))
 		return
@@ -61,10 +63,13 @@ func (s *Set) delete(p *Partition) {
 	s.doom(doomed{dir: p.dir, path: to, at: s.o.Now().Add(delay)})
 }
 
-// asideName keeps within the 255 bytes of a file name, as Kafka does. The topic
-// id makes it unique.
-func asideName(name model.Partition, topic model.TopicID, suffix string) string {
-	suffix = "." + hex.EncodeToString(topic[:]) + suffix
+// unique names a directory that is set aside, in Kafka's form. The clock is no
+// help: the same partition may be set aside again after a crash.
+func unique() string { return fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64()) }
+
+// asideName keeps within the 255 bytes of a file name, as Kafka does.
+func asideName(name model.Partition, id, suffix string) string {
+	suffix = "." + id + suffix
 	prefix := name.String()
 	return prefix[:min(len(prefix), 255-len(suffix))] + suffix
 }

@@ -34,12 +34,14 @@ func Open(ctx context.Context, o Options) (*Set, error) {
 	if err := s.eachDir(ctx, s.openDir); err != nil {
 		return nil, err
 	}
+	causes := []error{errors.New("all log directories failed")}
 	for _, d := range s.dirs {
 		if d.Err() == nil {
 			return s, nil
 		}
+		causes = append(causes, d.Err())
 	}
-	return nil, errors.New("all log directories failed")
+	return nil, errors.Join(causes...)
 }
 
 // defaultFlushers is how many syncs one directory has at once: many files sync
@@ -179,6 +181,9 @@ func (s *Set) recover(d *Dir, name model.Partition, clean bool) error {
 	if err != nil {
 		return err
 	}
+	if log.TopicID().IsZero() {
+		return s.recoverNameless(d, name, log)
+	}
 	committed := d.saved[highWatermarkFile][name]
 	if log.End() < max(committed, d.saved[recoveryPointFile][name]) {
 		s.o.Logger.Error("recovered log ends before what was committed", "partition", name, "end", log.End(), "committed", committed)
@@ -198,6 +203,20 @@ func (s *Set) recover(d *Dir, name model.Partition, clean bool) error {
 	}
 	d.counted(1)
 	return nil
+}
+
+// recoverNameless deals with a directory that does not say of which topic it is.
+// An empty one is what a crash leaves of a creation. One with records is stray,
+// as in Kafka: which topic's they are cannot be told.
+func (s *Set) recoverNameless(d *Dir, name model.Partition, log *commitlog.Log) error {
+	p := s.newPartition(d, name, model.TopicID{}, log)
+	if log.Start() == log.End() {
+		s.delete(p)
+		return nil
+	}
+	s.o.Logger.Warn("partition without a topic id is set aside as stray", "partition", name, "dir", d.path)
+	s.complete.Store(false)
+	return s.rename(p, straySuffix)
 }
 
 func (s *Set) newPartition(d *Dir, name model.Partition, topic model.TopicID, log *commitlog.Log) *Partition {

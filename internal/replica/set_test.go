@@ -245,6 +245,35 @@ func TestThePastTouchesNothing(t *testing.T) {
 	closeSet(t, n)
 }
 
+// What a crash leaves of creations: directories that do not say whose they are.
+func TestHalfCreatedPartitions(t *testing.T) {
+	mem := vfs.NewMem()
+	n := replicatest.Start(t, mem, replicatest.Fsync)
+	id := n.CreateTopic("t", 1)
+	other := n.CreateTopic("u", 1)
+	closeSet(t, n)
+	for range 3 {
+		for _, dir := range []string{"t-0", "u-0"} {
+			if err := mem.RemoveAll("data/" + dir); err != nil {
+				t.Fatal(err)
+			}
+			if err := mem.MkdirAll("data/"+dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n.Open(n.Options(mem, "data"))
+		if !n.Set.RecoveredCompletely() {
+			t.Error("nothing was lost, but the recovery counts as incomplete")
+		}
+		for _, topic := range []model.TopicID{id, other} {
+			if s := status(t, n.Partition(topic, 0)); !s.Leading {
+				t.Errorf("%+v", s)
+			}
+		}
+		closeSet(t, n)
+	}
+}
+
 func TestPlacement(t *testing.T) {
 	n := replicatest.New(t, replicatest.Fsync)
 	o := n.Options(vfs.NewMem(), "one", "two", "three")
