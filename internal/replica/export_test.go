@@ -15,3 +15,11 @@ func Cut(p *Partition, end model.Offset) error {
 	_, err := p.log.TruncateTo(end)
 	return err
 }
+
+// Waiting counts the waits of a partition whose lock is held.
+func Waiting(p *Partition) (n int) {
+	for w := p.waiters.first; w != nil; w = w.next {
+		n++
+	}
+	return n
+}

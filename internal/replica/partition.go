@@ -185,8 +185,10 @@ func (p *Partition) raise(also Changes) {
 		also |= ChangedLastStable
 	}
 	p.dir.moved.Store(true)
-	p.release()
+	// Sessions are told before producers: who has been acknowledged and then
+	// fetches finds the records.
 	p.tell(also)
+	p.release()
 }
 
 func (p *Partition) stable() model.Offset {

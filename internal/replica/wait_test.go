@@ -366,3 +366,38 @@ func readFile(t *testing.T, fsys vfs.FS, name string) string {
 	}
 	return string(data)
 }
+
+// order notes who is told first.
+type order struct {
+	waiting func() bool // whether the producer still waits
+	early   bool
+	told    bool
+}
+
+func (o *order) Changed(c replica.Changes, _ int64) {
+	if c&replica.ChangedHighWatermark != 0 {
+		o.told = true
+		o.early = o.waiting()
+	}
+}
+
+// Who has been acknowledged and then fetches in a session finds the records: the
+// session was told first.
+func TestSessionsAreToldBeforeProducers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, id, g := gated(t, replicatest.Fsync, 1)
+		p := n.Partition(id, 0)
+		g.set(true)
+		token := mustAppend(t, p, "x")
+		o := &order{waiting: func() bool { return replica.Waiting(p) == 1 }}
+		var w replica.Watch
+		p.Watch(&w, o)
+		defer w.Stop()
+		done := make(chan error)
+		go func() { done <- token.Wait(t.Context()) }()
+		g.open()
+		if err := <-done; err != nil || !o.told || !o.early {
+			t.Errorf("%v, told %v, before the producer %v", err, o.told, o.early)
+		}
+	})
+}
