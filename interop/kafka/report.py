@@ -127,7 +127,7 @@ def judge(arguments):
     store(os.path.join(report, 'results.json'), results)
     references = load(REFERENCE)
     if recording:
-        references.update({n: r for n, r in results.items() if not r.get('only')})
+        references.update({n: {k: v for k, v in r.items() if k != 'seconds'} for n, r in results.items() if not r.get('only')})
         store(REFERENCE, references)
     passed = failed = skipped = 0
     for name, result in results.items():
