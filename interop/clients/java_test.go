@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // jvm is one Java process that runs Kafka's tools, and Java's producer and consumer, one after another.
@@ -49,6 +50,9 @@ func startJava() (*jvm, error) {
 	return &jvm{in: in, out: bufio.NewReaderSize(out, 1<<20), cmd: command}, command.Start()
 }
 
+// toolTimeout bounds a tool; the JVM does not outlive one that hangs.
+const toolTimeout = 90 * time.Second
+
 // run runs the main method of a class with in as its standard input.
 func (j *jvm) run(class, in string, args ...string) (*result, error) {
 	j.mu.Lock()
@@ -60,7 +64,11 @@ func (j *jvm) run(class, in string, args ...string) (*result, error) {
 	if _, err := j.in.Write(append(line, '\n')); err != nil {
 		return nil, err
 	}
+	hung := time.AfterFunc(toolTimeout, func() { j.cmd.Process.Kill() })
 	answer, err := j.out.ReadBytes('\n')
+	if !hung.Stop() {
+		return nil, fmt.Errorf("%s %q did not end in %v", class, args, toolTimeout)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -78,7 +78,7 @@ public final class Tools {
         hooks.clear();
         int status = invoke(command);
         if (command.path("class").asText().endsWith(".ConsoleProducer")) {
-            hooks.forEach(Runnable::run); // it sends what it holds in its hook; that of the metadata shell waits for the end of the JVM
+            hooks.forEach(Runnable::run); // it sends what it holds in its hook
         }
         System.out.flush();
         System.err.flush();
