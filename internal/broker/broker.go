@@ -66,15 +66,18 @@ type node struct {
 	moved notify.Signal // the view shows another image
 	local *transport.Pipe
 
-	quorum      *quorum.Node
-	controllers *server.Server // nil without the controller role
+	quorum           *quorum.Node
+	controllers      *server.Server // this and its routes are nil without the controller role
+	controllerRoutes *server.Routes
 
-	replicas *replica.Set // the rest is nil without the broker role
-	sessions *fetch.Cache
-	member   *membership.Broker
-	channels channels
-	ids      *membership.ProducerIDs
-	clients  *server.Server
+	incarnation  model.UUID   // of this life of the broker
+	replicas     *replica.Set // the rest is nil without the broker role
+	sessions     *fetch.Cache
+	member       *membership.Broker
+	channels     channels
+	ids          *membership.ProducerIDs
+	clients      *server.Server
+	clientRoutes *server.Routes
 }
 
 // Run starts a node, calls Ready, and runs it until ctx is done; then it stops
@@ -115,15 +118,6 @@ func (n *node) start(ctx context.Context, p *parts) (err error) {
 		return err
 	}
 	n.files = commitlog.NewFiles(n.fs, openFileLimit()/2)
-	if n.config.Broker {
-		if n.replicas, err = n.openReplicas(ctx); err != nil {
-			return err
-		}
-		p.start(ctx, "partitions", n.replicas.Run)
-	}
-	if n.quorum, err = n.openQuorum(n.publish); err != nil {
-		return err
-	}
 	if n.config.Controller {
 		if err := n.listenControllers(); err != nil {
 			return err
@@ -133,9 +127,17 @@ func (n *node) start(ctx context.Context, p *parts) (err error) {
 		if err := n.listenClients(); err != nil {
 			return err
 		}
+		if err := n.openBroker(ctx); err != nil {
+			return err
+		}
+		p.start(ctx, "partitions", n.replicas.Run)
+	}
+	if n.quorum, err = n.openQuorum(n.publish); err != nil {
+		return err
 	}
 	p.start(ctx, "metadata quorum", n.quorum.Run)
 	if n.config.Controller {
+		n.serveControllers()
 		p.start(ctx, "controller listeners", n.controllers.Run)
 		p.start(ctx, "controller registration", n.registerController)
 	}
@@ -147,9 +149,10 @@ func (n *node) start(ctx context.Context, p *parts) (err error) {
 
 // join makes this broker a member of the cluster and then serves clients.
 func (n *node) join(ctx context.Context, p *parts) error {
-	if err := n.openMembership(ctx); err != nil {
+	if err := n.vouch(ctx); err != nil {
 		return err
 	}
+	n.serveClients()
 	p.start(ctx, "membership", n.member.Run)
 	p.start(ctx, "producer ids", n.ids.Run)
 	n.member.Ready()

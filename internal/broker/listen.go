@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -23,12 +22,13 @@ import (
 const inProcess = "controller"
 
 // listenControllers binds the controllers' listeners, and the one inside the
-// process by which this node's broker reaches its own controller.
+// process by which this node's broker reaches its own controller. What they
+// serve is filled in before they run.
 func (n *node) listenControllers() error {
-	routes := n.controllerRoutes()
-	listeners := []server.Listener{{Name: n.config.ControllerNames[0], Kind: server.Controller, Address: inProcess, Internal: true, Routes: routes}}
+	n.controllerRoutes = n.newRoutes(server.Controller)
+	listeners := []server.Listener{{Name: n.config.ControllerNames[0], Kind: server.Controller, Address: inProcess, Internal: true, Routes: n.controllerRoutes}}
 	for _, l := range n.config.ControllerListeners {
-		listeners = append(listeners, server.Listener{Name: l.Name, Kind: server.Controller, Address: l.Address(), Internal: true, Routes: routes})
+		listeners = append(listeners, server.Listener{Name: l.Name, Kind: server.Controller, Address: l.Address(), Internal: true, Routes: n.controllerRoutes})
 	}
 	var err error
 	n.controllers, err = server.New(n.serverOptions(listeners, split{inside: n.local, outside: n.network}))
@@ -38,15 +38,19 @@ func (n *node) listenControllers() error {
 // listenClients binds the clients' listeners. Connections wait until the node
 // has joined its cluster.
 func (n *node) listenClients() error {
-	n.openChannels()
-	routes := n.brokerRoutes()
+	n.clientRoutes = n.newRoutes(server.Broker)
 	var listeners []server.Listener
 	for _, l := range n.config.Listeners {
-		listeners = append(listeners, server.Listener{Name: l.Name, Kind: server.Broker, Address: l.Address(), Internal: l.Name == n.config.InterBroker && len(n.config.Listeners) > 1, Routes: routes})
+		apart := len(n.config.Listeners) > 1 && l.Name == n.config.InterBroker
+		listeners = append(listeners, server.Listener{Name: l.Name, Kind: server.Broker, Address: l.Address(), Internal: apart, Routes: n.clientRoutes})
 	}
 	var err error
 	n.clients, err = server.New(n.serverOptions(listeners, n.network))
 	return err
+}
+
+func (n *node) newRoutes(kind server.Kind) *server.Routes {
+	return server.NewRoutes(kind, n.values.Bool("unstable.api.versions.enable"))
 }
 
 func (n *node) serverOptions(listeners []server.Listener, network transport.Network) server.Options {
@@ -71,9 +75,9 @@ type split struct {
 	outside transport.Network
 }
 
-func (n *node) brokerRoutes() *server.Routes {
-	v := n.values
-	routes := server.NewRoutes(server.Broker, v.Bool("unstable.api.versions.enable"))
+// serveClients fills in what the clients' listeners serve.
+func (n *node) serveClients() {
+	v, routes := n.values, n.clientRoutes
 	n.sessions = fetch.NewCache(v.Int("max.incremental.fetch.session.cache.slots"), n.now)
 	image := n.view.Image
 	forwarder := forwarder{membership.NewForwarder(n.channels.forward)}
@@ -82,25 +86,24 @@ func (n *node) brokerRoutes() *server.Routes {
 	routes.Handle(wire.KeyListOffsets, &data.ListOffsets{Image: image, Partitions: n.replicas, Authorizer: n.auth})
 	routes.Handle(wire.KeyOffsetForLeaderEpoch, &data.OffsetForLeaderEpoch{Image: image, Partitions: n.replicas, Authorizer: n.auth})
 	routes.Handle(wire.KeyMetadata, &admin.Metadata{View: &n.view, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, Authorizer: n.auth,
-		Create: admin.AutoCreate{Enabled: v.Bool("auto.create.topics.enable"), Forwarder: forwarder}})
-	routes.Handle(wire.KeyApiVersions, &admin.ApiVersions{Served: routes.Served, Broker: true, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, View: &n.view, KRaftVersion: n.kraftVersion})
+		Create: admin.AutoCreate{Enabled: v.Bool("auto.create.topics.enable"), Forwarder: forwarder, Topic: admin.NewTopicDefaults(v)}})
+	routes.Handle(wire.KeyApiVersions, &admin.ApiVersions{Served: routes.Served, Broker: true, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, View: &n.view, KRaftVersion: n.kraftVersion, Supported: n.supported()})
 	routes.Handle(wire.KeyCreateTopics, &admin.CreateTopics{Forwarder: forwarder, View: &n.view})
 	routes.Handle(wire.KeyDeleteTopics, &admin.DeleteTopics{Forwarder: forwarder, View: &n.view})
 	routes.Handle(wire.KeyDescribeConfigs, &admin.DescribeConfigs{View: &n.view, Static: v, NodeID: n.config.ID, Authorizer: n.auth})
 	routes.Handle(wire.KeyDescribeCluster, &admin.DescribeCluster{View: &n.view, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, Authorizer: n.auth})
 	routes.Handle(wire.KeyDescribeTopicPartitions, &admin.DescribeTopicPartitions{View: &n.view, Authorizer: n.auth, MaxPage: v.Int("max.request.partition.size.limit")})
 	routes.Handle(wire.KeyDescribeQuorum, &admin.DescribeQuorum{Forwarder: forwarder, Authorizer: n.auth})
-	routes.Handle(wire.KeyInitProducerId, &txn.InitProducerID{IDs: producerIDs{n}, Authorizer: n.auth})
-	return routes
+	routes.Handle(wire.KeyInitProducerId, &txn.InitProducerID{IDs: n.ids, Authorizer: n.auth})
 }
 
-func (n *node) controllerRoutes() *server.Routes {
-	v, q := n.values, n.quorum
-	routes := server.NewRoutes(server.Controller, v.Bool("unstable.api.versions.enable"))
+// serveControllers fills in what the controllers' listeners serve.
+func (n *node) serveControllers() {
+	v, q, routes := n.values, n.quorum, n.controllerRoutes
 	routes.Handle(wire.KeyFetch, &control.Fetch{Log: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyFetchSnapshot, &control.FetchSnapshot{Log: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyDescribeQuorum, &control.DescribeQuorum{Quorum: q, Authorizer: n.auth})
-	routes.Handle(wire.KeyApiVersions, &admin.ApiVersions{Served: routes.Served, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, View: &n.view, KRaftVersion: n.kraftVersion})
+	routes.Handle(wire.KeyApiVersions, &admin.ApiVersions{Served: routes.Served, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, View: &n.view, KRaftVersion: n.kraftVersion, Supported: n.supported()})
 	routes.Handle(wire.KeyCreateTopics, &control.CreateTopics{Controller: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyDeleteTopics, &control.DeleteTopics{Controller: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyDescribeConfigs, &admin.DescribeConfigs{View: &n.view, Static: v, NodeID: n.config.ID, Authorizer: n.auth})
@@ -112,7 +115,6 @@ func (n *node) controllerRoutes() *server.Routes {
 	routes.Handle(wire.KeyUnregisterBroker, &control.UnregisterBroker{Controller: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyAllocateProducerIds, &control.AllocateProducerIds{Controller: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyControllerRegistration, &control.ControllerRegistration{Controller: q, Authorizer: n.auth})
-	return routes
 }
 
 func (n *node) kraftVersion() int16 {
@@ -147,9 +149,3 @@ func (n *node) brokerEndpoints() ([]metadata.Endpoint, error) {
 func endpoint(l config.Listener) metadata.Endpoint {
 	return metadata.Endpoint{Name: l.Name, Host: l.Host, Port: uint16(l.Port), Protocol: int16(l.Protocol)}
 }
-
-// producerIDs are the node's, which are there before the listeners run.
-type producerIDs struct{ n *node }
-
-// Next implements txn.ProducerIDs.
-func (p producerIDs) Next(ctx context.Context) (model.ProducerID, error) { return p.n.ids.Next(ctx) }

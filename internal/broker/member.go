@@ -69,13 +69,16 @@ func (n *node) findController(ctx context.Context) (membership.Controller, error
 	}
 }
 
-// openMembership prepares this broker's registration.
-func (n *node) openMembership(ctx context.Context) error {
+// openBroker recovers the partitions and prepares this broker's registration.
+func (n *node) openBroker(ctx context.Context) error {
+	n.incarnation = n.newUUID()
+	n.openChannels()
 	listeners, err := n.brokerEndpoints()
 	if err != nil {
 		return err
 	}
-	previous, err := n.previousEpoch(ctx)
+	// Before the partitions are opened, which takes the mark of a clean stop away.
+	previous, err := storage.PreviousBrokerEpoch(n.fs, n.dirs.Logs)
 	if err != nil {
 		return err
 	}
@@ -85,8 +88,8 @@ func (n *node) openMembership(ctx context.Context) error {
 	}
 	v := n.values
 	n.member = membership.NewBroker(membership.Options{
-		ID: n.config.ID, ClusterID: n.dirs.ClusterID, Incarnation: n.newUUID(),
-		Endpoints: listeners, Features: metadata.SupportedFeatures(), Rack: n.config.Rack, LogDirs: dirs,
+		ID: n.config.ID, ClusterID: n.dirs.ClusterID, Incarnation: n.incarnation,
+		Endpoints: listeners, Features: n.supported(), Rack: n.config.Rack, LogDirs: dirs,
 		PreviousEpoch: previous, Channel: n.channels.heartbeat,
 		MetadataOffset: func() model.Offset { return n.view.Image().Offset }, MetadataMoved: &n.moved,
 		HeartbeatInterval:   v.MS("broker.heartbeat.interval.ms"),
@@ -95,35 +98,33 @@ func (n *node) openMembership(ctx context.Context) error {
 		Log:                 n.log,
 	})
 	n.ids = membership.NewProducerIDs(n.channels.ids, n.member, n.log)
-	return nil
+	n.replicas, err = n.openReplicas(ctx)
+	return err
 }
 
-// previousEpoch is the epoch of this broker's last life if nothing of that life
-// is lost: it stopped cleanly, or every partition was recovered completely and
-// was kept under the policy fsync. Then the broker keeps its place as an eligible
-// leader; with -1 the controller takes it for unclean.
-func (n *node) previousEpoch(ctx context.Context) (model.BrokerEpoch, error) {
-	epoch, err := storage.PreviousBrokerEpoch(n.fs, n.dirs.Logs)
-	if err != nil || epoch >= 0 || !n.replicas.RecoveredCompletely() {
-		return epoch, err
-	}
-	// The last life's epoch stands in the metadata log, of which this node has a
-	// replica. One that lags behind the controller's names an older life, which
-	// the controller does not take for this one.
-	if err := n.awaitMetadata(ctx); err != nil {
-		return -1, err
-	}
-	if b := n.view.Image().Broker(n.config.ID); b != nil {
-		return b.Epoch, nil
-	}
-	return -1, nil
+// supported are the levels of features that this node understands.
+func (n *node) supported() []metadata.FeatureRange {
+	return metadata.SupportedFeatures(n.values.Bool("unstable.feature.versions.enable"))
 }
 
-// awaitMetadata waits until this node's replica of the metadata log has shown
-// what is committed.
-func (n *node) awaitMetadata(ctx context.Context) error {
-	if _, ok := n.view.Wait(ctx, func(img *metadata.Image) bool { return img.Offset >= 0 }); !ok {
+// vouch has the broker register under the epoch of its last life if nothing of
+// that life is lost although it did not end cleanly: every partition was
+// recovered completely and was kept under the policy fsync. Then the broker keeps
+// its place as an eligible leader; else the controller takes it for unclean.
+//
+// The last life's epoch stands in the metadata log, of which this node has a
+// replica. One that lags behind the controller's names an older life, which the
+// controller does not take for the last one.
+func (n *node) vouch(ctx context.Context) error {
+	if !n.replicas.RecoveredCompletely() {
+		return nil
+	}
+	img, ok := n.view.Wait(ctx, func(img *metadata.Image) bool { return img.Offset >= 0 })
+	if !ok {
 		return ctx.Err()
+	}
+	if b := img.Broker(n.config.ID); b != nil {
+		n.member.Vouch(b.Epoch)
 	}
 	return nil
 }
@@ -155,7 +156,7 @@ func (n *node) registerController(ctx context.Context) error {
 			Name: l.Name, Host: l.Host, Port: uint16(l.Port), SecurityProtocol: int16(l.Protocol),
 		})
 	}
-	for _, f := range metadata.SupportedFeatures() {
+	for _, f := range n.supported() {
 		request.Features = append(request.Features, wire.ControllerRegistrationRequestFeature{
 			Name: f.Name, MinSupportedVersion: f.Min, MaxSupportedVersion: f.Max,
 		})

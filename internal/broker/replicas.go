@@ -22,10 +22,9 @@ func (n *node) openReplicas(ctx context.Context) (*replica.Set, error) {
 	}
 	return replica.Open(ctx, replica.Options{
 		Self: n.config.ID, FS: n.fs, Files: n.files, Dirs: dirs, Logger: n.log, Now: n.now,
-		Config: n.topicConfig, Brokers: brokers{&n.view},
+		Config: n.topicConfig, CaughtUp: n.caughtUp, Brokers: brokers{&n.view},
 		LagMax:          v.MS("replica.lag.time.max.ms"),
 		RecoveryThreads: v.Int("num.recovery.threads.per.data.dir"),
-		Flushers:        flushers,
 		RecoveryPoints:  v.MS("log.flush.offset.checkpoint.interval.ms"),
 		LogStarts:       v.MS("log.flush.start.offset.checkpoint.interval.ms"),
 		HighWatermarks:  v.MS("replica.high.watermark.checkpoint.interval.ms"),
@@ -35,9 +34,13 @@ func (n *node) openReplicas(ctx context.Context) (*replica.Set, error) {
 	})
 }
 
-// flushers is how many files of one directory are synced at once: more lets the
-// file system put several into one commit of its own, up to a point.
-const flushers = 8
+// caughtUp reports whether an image shows this life of the broker. An observer
+// of the metadata log sees images of the past first, which may lack topics that
+// are on its disk.
+func (n *node) caughtUp(img *metadata.Image) bool {
+	b := img.Broker(n.config.ID)
+	return b != nil && b.Incarnation == n.incarnation
+}
 
 // topicConfig is what is in force for a topic on this broker: the topic's own
 // settings over the dynamic ones of the broker and the cluster, over the file.
@@ -104,7 +107,5 @@ func logConfig(t config.TopicSettings, v *config.Values) commitlog.Config {
 
 func (n *node) dirFailed(id model.DirectoryID, path string, err error) {
 	n.log.Error("log directory is offline until the next start", "dir", path, "error", err)
-	if n.member != nil {
-		n.member.DirectoryFailed(id)
-	}
+	n.member.DirectoryFailed(id)
 }

@@ -129,7 +129,7 @@ func registerRequest(id int, incarnation byte, previous model.BrokerEpoch, rack 
 	r.Reset()
 	r.BrokerID, r.ClusterID, r.IncarnationID = int32(id), "cluster", model.UUID{1: 1, 15: incarnation}
 	r.Listeners = []wire.BrokerRegistrationRequestListener{{Name: "PLAINTEXT", Host: "b" + strconv.Itoa(id), Port: 9092}}
-	for _, f := range metadata.SupportedFeatures() {
+	for _, f := range metadata.SupportedFeatures(false) {
 		r.Features = append(r.Features, wire.BrokerRegistrationRequestFeature{Name: f.Name, MinSupportedVersion: f.Min, MaxSupportedVersion: f.Max})
 	}
 	r.LogDirs, r.PreviousBrokerEpoch = []model.UUID{dir(id, 1)}, int64(previous)

@@ -98,6 +98,15 @@ func (b *Broker) Await(ctx context.Context, s State) error {
 	}
 }
 
+// Vouch has the broker register under the epoch of its last life, which did not
+// end cleanly but of which nothing is lost. It comes before Run, and changes
+// nothing for a broker that stopped cleanly.
+func (b *Broker) Vouch(epoch model.BrokerEpoch) {
+	if b.opts.PreviousEpoch < 0 {
+		b.opts.PreviousEpoch = epoch
+	}
+}
+
 // Ready says that recovery is over: from now on the broker asks to be unfenced.
 func (b *Broker) Ready() { b.update(func() { b.life.ready = true }) }
 

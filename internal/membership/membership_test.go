@@ -151,7 +151,7 @@ func start(t *testing.T, addresses ...string) *cluster {
 	t.Helper()
 	c := &cluster{network: transport.NewPipe(), ended: make(chan error, 1), offset: -1}
 	c.Broker = NewBroker(Options{ID: 1, ClusterID: "c", Incarnation: model.UUID{1}, PreviousEpoch: 7,
-		Endpoints: []metadata.Endpoint{{Name: "PLAINTEXT", Host: "h", Port: 9092}}, Features: metadata.SupportedFeatures(),
+		Endpoints: []metadata.Endpoint{{Name: "PLAINTEXT", Host: "h", Port: 9092}}, Features: metadata.SupportedFeatures(false),
 		LogDirs: []model.DirectoryID{{9}, {8}}, Channel: channel(c.network, addresses...), MetadataOffset: c.applied, MetadataMoved: &c.moved,
 		HeartbeatInterval: 2 * time.Second, SessionTimeout: 9 * time.Second, RegistrationTimeout: time.Minute, Log: quiet()})
 	return c
@@ -219,7 +219,7 @@ func TestWholeLifeWithoutWaiting(t *testing.T) {
 
 func (c *cluster) checkRegistration(t *testing.T, r *wire.BrokerRegistrationRequest) {
 	t.Helper()
-	if r.BrokerID != 1 || r.ClusterID != "c" || r.PreviousBrokerEpoch != 7 || len(r.Features) != len(metadata.SupportedFeatures()) ||
+	if r.BrokerID != 1 || r.ClusterID != "c" || r.PreviousBrokerEpoch != 7 || len(r.Features) != len(metadata.SupportedFeatures(false)) ||
 		len(r.Listeners) != 1 || !slices.Equal(r.LogDirs, []model.UUID{{8}, {9}}) {
 		t.Errorf("%+v", r)
 	}

@@ -178,9 +178,14 @@ var features = []feature{
 }
 
 // SupportedFeatures are the levels that this program understands and registers,
-// in name order: those of Kafka 4.3, so that its nodes accept ours.
-func SupportedFeatures() []FeatureRange {
-	all := []FeatureRange{{FeatureMetadataVersion, int16(MinVersion), int16(ProductionVersion)}}
+// in name order: those of Kafka 4.3, so that its nodes accept ours, or with
+// unstable (unstable.feature.versions.enable) all that there are.
+func SupportedFeatures(unstable bool) []FeatureRange {
+	newest := ProductionVersion
+	if unstable {
+		newest = LatestVersion
+	}
+	all := []FeatureRange{{FeatureMetadataVersion, int16(MinVersion), int16(newest)}}
 	for _, f := range features {
 		all = append(all, FeatureRange{f.name, 0, f.max})
 	}

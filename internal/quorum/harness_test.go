@@ -189,7 +189,7 @@ func (r *replica) register() error {
 	q.Reset()
 	q.BrokerID, q.ClusterID, q.IncarnationID = 1, "cluster", model.UUID{1: 1}
 	q.Listeners = []wire.BrokerRegistrationRequestListener{{Name: "PLAINTEXT", Host: "b1", Port: 9092}}
-	for _, f := range metadata.SupportedFeatures() {
+	for _, f := range metadata.SupportedFeatures(false) {
 		q.Features = append(q.Features, wire.BrokerRegistrationRequestFeature{Name: f.Name, MinSupportedVersion: f.Min, MaxSupportedVersion: f.Max})
 	}
 	q.LogDirs = []model.UUID{{0: 0xd, 15: 9}}

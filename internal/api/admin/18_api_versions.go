@@ -24,6 +24,8 @@ type ApiVersions struct {
 	View      *View
 	// KRaftVersion is the quorum's current kraft.version.
 	KRaftVersion func() int16
+	// Supported are the levels of features that this node understands.
+	Supported []metadata.FeatureRange
 }
 
 // softwareName is what a client may call itself and its version (KIP-511).
@@ -50,7 +52,7 @@ func (h *ApiVersions) Handle(_ context.Context, r *server.Request) wire.Response
 		}
 		response.APIKeys = append(response.APIKeys, wire.ApiVersionsResponseAPIKey{APIKey: route.Key, MinVersion: lowest, MaxVersion: route.Max})
 	}
-	for _, f := range metadata.SupportedFeatures() {
+	for _, f := range h.Supported {
 		if version < 4 && f.Min == 0 {
 			continue // older clients cannot read a minimum of 0 (KAFKA-17492)
 		}

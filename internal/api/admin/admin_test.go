@@ -92,7 +92,7 @@ func (c *cluster) start(id int32) {
 	q.Listeners = []wire.BrokerRegistrationRequestListener{
 		{Name: "PLAINTEXT", Host: "host" + strconv.Itoa(int(id)), Port: 9092}, {Name: "INTERNAL", Host: "inside", Port: uint16(19090 + id)},
 	}
-	for _, f := range metadata.SupportedFeatures() {
+	for _, f := range metadata.SupportedFeatures(false) {
 		q.Features = append(q.Features, wire.BrokerRegistrationRequestFeature{Name: f.Name, MinSupportedVersion: f.Min, MaxSupportedVersion: f.Max})
 	}
 	c.commit(c.submit(q, 4, nil))
@@ -336,6 +336,7 @@ func TestApiVersions(t *testing.T) {
 	h := &ApiVersions{
 		Served: func() []server.Route { return []server.Route{{Key: 0, Min: 3, Max: 13}, {Key: 18, Max: 5}} }, Broker: true,
 		ClusterID: "cluster", NodeID: 1, View: &c.view, KRaftVersion: func() int16 { return 1 },
+		Supported: metadata.SupportedFeatures(false),
 	}
 	ask := func(version int16, change func(*wire.ApiVersionsRequest)) *wire.ApiVersionsResponse {
 		q := &wire.ApiVersionsRequest{}
