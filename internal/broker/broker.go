@@ -135,7 +135,7 @@ func (n *node) start(ctx context.Context, p *parts) (err error) {
 	if n.quorum, err = n.openQuorum(n.publish); err != nil {
 		return err
 	}
-	p.start(ctx, "metadata quorum", n.quorum.Run)
+	n.deaf = p.start(ctx, "metadata quorum", n.quorum.Run)
 	if n.config.Controller {
 		n.serveControllers()
 		p.start(ctx, "controller listeners", n.controllers.Run)
@@ -203,12 +203,10 @@ func (n *node) stop(p *parts) error {
 	epoch := model.BrokerEpoch(-1)
 	if n.member != nil {
 		epoch = n.member.Epoch()
-		if n.values.Bool("controlled.shutdown.enable") {
-			ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
-			if err := n.member.Shutdown(ctx); err != nil {
+		if epoch >= 0 && n.values.Bool("controlled.shutdown.enable") {
+			if err := n.leave(); err != nil {
 				n.log.Warn("could not leave the cluster in good order", "error", err)
 			}
-			cancel()
 		}
 	}
 	all = append(all, p.stop())
@@ -228,6 +226,23 @@ func (n *node) stop(p *parts) error {
 		all = append(all, n.dirs.Close())
 	}
 	return errors.Join(all...)
+}
+
+// leave asks the controller to take this broker's leaderships away. A node whose
+// replica of the metadata log has failed can no longer find the controller, nor
+// be it, so it does not wait.
+func (n *node) leave() error {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
+	defer cancel()
+	left := make(chan error, 1)
+	go func() { left <- n.member.Shutdown(ctx) }()
+	select {
+	case err := <-left:
+		return err
+	case <-n.deaf:
+		cancel()
+		return errors.Join(errors.New("the metadata quorum's part has ended"), <-left)
+	}
 }
 
 func (n *node) ready() Ready {

@@ -28,8 +28,8 @@ func newParts(log *slog.Logger) *parts {
 }
 
 // start runs a part until it is stopped. A part that ends before that has
-// failed, with an error or without.
-func (p *parts) start(ctx context.Context, name string, run func(ctx context.Context) error) {
+// failed, with an error or without. The result is closed when it has ended.
+func (p *parts) start(ctx context.Context, name string, run func(ctx context.Context) error) (done <-chan struct{}) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	one := &part{name: name, cancel: cancel, done: make(chan struct{})}
 	p.running = append(p.running, one)
@@ -51,6 +51,7 @@ func (p *parts) start(ctx context.Context, name string, run func(ctx context.Con
 		default:
 		}
 	}()
+	return one.done
 }
 
 // stop ends the parts that are still running, the last started first, and
