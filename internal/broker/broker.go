@@ -67,7 +67,8 @@ type node struct {
 	local *transport.Pipe
 
 	quorum           *quorum.Node
-	controllers      *server.Server // this and its routes are nil without the controller role
+	deaf             <-chan struct{} // closed once the quorum's part has ended; nil before it starts
+	controllers      *server.Server  // this and its routes are nil without the controller role
 	controllerRoutes *server.Routes
 
 	incarnation  model.UUID   // of this life of the broker
