@@ -23,6 +23,15 @@ type Caller struct {
 // (KIP-590), so that the controller sees who asks and from where.
 type Forwarder struct{ channel *Channel }
 
+// address is what the envelope says of the caller's host. A connection in memory
+// has no IP address; it comes from this machine.
+func (c Caller) address() []byte {
+	if !c.Host.IsValid() {
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1}).AsSlice()
+	}
+	return c.Host.Unmap().AsSlice()
+}
+
 // NewForwarder forwards over a channel, which may have many requests in flight:
 // those of one client come one at a time anyway.
 func NewForwarder(c *Channel) *Forwarder { return &Forwarder{c} }
@@ -80,7 +89,7 @@ func makeEnvelope(h wire.RequestHeader, body wire.Request, caller Caller) (*wire
 	r := &wire.EnvelopeRequest{}
 	r.Reset()
 	r.RequestData, r.RequestPrincipal = data.Bytes()[lengthSize:], principal
-	r.ClientHostAddress = caller.Host.Unmap().AsSlice()
+	r.ClientHostAddress = caller.address()
 	return r, nil
 }
 
