@@ -59,6 +59,7 @@ type node struct {
 	network transport.Network
 	log     *slog.Logger
 	auth    auth.Authorizer
+	parts   *parts
 
 	dirs  *storage.Directories
 	files *commitlog.Files
@@ -95,7 +96,8 @@ func Run(ctx context.Context, o Options) error {
 	if n.network == nil {
 		n.network = transport.TCP()
 	}
-	p := newParts(n.log)
+	n.parts = newParts(n.log)
+	p := n.parts
 	err := n.start(ctx, p)
 	if err == nil {
 		if o.Ready != nil {

@@ -46,12 +46,17 @@ func (p *parts) start(ctx context.Context, name string, run func(ctx context.Con
 		if one.err != nil {
 			err = fmt.Errorf("%s: %w", name, one.err)
 		}
-		select {
-		case p.failed <- err:
-		default:
-		}
+		p.fail(err)
 	}()
 	return one.done
+}
+
+// fail ends the node with an error.
+func (p *parts) fail(err error) {
+	select {
+	case p.failed <- err:
+	default: // it ends already
+	}
 }
 
 // stop ends the parts that are still running, the last started first, and

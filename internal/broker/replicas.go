@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 
 	"github.com/stromkafka/strom/internal/batch"
@@ -105,7 +106,11 @@ func logConfig(t config.TopicSettings, v *config.Values) commitlog.Config {
 	return c
 }
 
-func (n *node) dirFailed(id model.DirectoryID, path string, err error) {
-	n.log.Error("log directory is offline until the next start", "dir", path, "error", err)
+// dirFailed tells the controller of a directory that went offline. A broker
+// without any directory left is of no use and stops, as Kafka's does.
+func (n *node) dirFailed(id model.DirectoryID, err error, left int) {
 	n.member.DirectoryFailed(id)
+	if left == 0 {
+		n.parts.fail(fmt.Errorf("all log directories are offline: %w", err))
+	}
 }

@@ -38,6 +38,7 @@ type Dir struct {
 	logger   *slog.Logger
 	moved    atomic.Bool // high watermarks, since they were last written down
 	waiters  sync.Pool   // of *waiter, to be used again
+	noting   sync.Mutex  // held while distrustFile is written
 
 	mu         sync.Mutex
 	err        error // why it is offline
@@ -84,6 +85,8 @@ func isDisk(err error) bool {
 // without being on disk. In an offline directory that cannot be noted, nor need
 // it: the others are told too.
 func (d *Dir) distrust() error {
+	d.noting.Lock() // partitions of one new topic come here at once
+	defer d.noting.Unlock()
 	d.mu.Lock()
 	known := d.distrusted || d.err != nil
 	d.mu.Unlock()

@@ -61,10 +61,11 @@ type Options struct {
 	Retention      time.Duration // log.retention.check.interval.ms
 	FirstRetention time.Duration // how long after the start; Kafka's is 30 s
 
-	// DirFailed is told once of each directory that went offline. Assigned is
+	// DirFailed is told once of each directory that went offline, and how many
+	// are left. Assigned is
 	// told where a replica was put when the metadata did not know. Both may be
 	// nil and must not call the Set.
-	DirFailed func(id model.DirectoryID, path string, err error)
+	DirFailed func(id model.DirectoryID, err error, left int)
 	Assigned  func(topic model.TopicID, partition int32, dir model.DirectoryID)
 }
 
@@ -164,12 +165,16 @@ func (s *Set) dirFailed(d *Dir, err error) {
 	for _, p := range s.in(d) {
 		p.leave(roleOffline)
 	}
+	left := 0
 	for _, other := range s.dirs {
 		if err := other.distrust(); err != nil {
 			other.fail(err)
 		}
+		if other.Err() == nil {
+			left++
+		}
 	}
 	if s.o.DirFailed != nil {
-		s.o.DirFailed(d.id, d.path, err)
+		s.o.DirFailed(d.id, err, left)
 	}
 }

@@ -377,3 +377,17 @@ func TestUnhostedAndDirectoriesOfOthers(t *testing.T) {
 	n.Set.Apply(&metadata.Change{From: n.Image(), To: n.Image()})
 	closeSet(t, n)
 }
+
+// The partitions of one new topic are created at once. Under the policy os each
+// of them wants the note that the directory holds unsynced records; they wrote
+// over one another and took the directory offline.
+func TestUnsyncedIsNotedOnce(t *testing.T) {
+	n := replicatest.Start(t, vfs.NewMem(), replicatest.OS)
+	defer closeSet(t, n)
+	n.CreateTopic("t", 64)
+	for _, d := range n.Set.Dirs() {
+		if err := d.Err(); err != nil {
+			t.Error(err)
+		}
+	}
+}

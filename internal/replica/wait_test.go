@@ -284,8 +284,13 @@ func TestFailedSync(t *testing.T) {
 		g := newGate()
 		n := replicatest.New(t, replicatest.Fsync)
 		o := n.Options(vfs.NewFaulty(vfs.NewMem(), g.hook), "one", "two")
-		var failed []string
-		o.DirFailed = func(_ model.DirectoryID, path string, _ error) { failed = append(failed, path) }
+		var failed []model.DirectoryID
+		o.DirFailed = func(id model.DirectoryID, _ error, left int) {
+			failed = append(failed, id)
+			if left != 1 {
+				t.Errorf("%d directories are left of 2", left)
+			}
+		}
 		n.Open(o)
 		id := n.CreateTopic("t", 2)
 		bad, good := n.Partition(id, 0), n.Partition(id, 1)
@@ -304,7 +309,7 @@ func TestFailedSync(t *testing.T) {
 		if _, err := bad.Read(replica.ReadRequest{LeaderEpoch: -1, LastFetchedEpoch: -1}); !errors.Is(err, kerr.KafkaStorageError) {
 			t.Errorf("read: %v", err)
 		}
-		if len(failed) != 1 || failed[0] != bad.Dir().Path() || n.Set.RecoveredCompletely() {
+		if len(failed) != 1 || failed[0] != bad.Dir().ID() || n.Set.RecoveredCompletely() {
 			t.Errorf("failed directories %v, complete %v", failed, n.Set.RecoveredCompletely())
 		}
 		if err := mustAppend(t, good, "x").Wait(t.Context()); err != nil {
