@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"errors"
 	"iter"
 
 	"github.com/stromkafka/strom/internal/compress"
@@ -57,8 +58,11 @@ func (b Batch) decompress(dst []byte, maxOut int) ([]byte, error) {
 		return b.Payload(), nil
 	}
 	out, err := compress.Decompress(b.Codec(), dst, b.Payload(), maxOut)
-	if err != nil {
+	if errors.Is(err, compress.ErrTooLarge) {
 		return nil, kerr.InvalidRecord.With("records do not decompress: %v", err)
+	}
+	if err != nil { // Kafka's answer; no client sends this again, whichever the code
+		return nil, kerr.UnknownServerError.With("records do not decompress: %v", err)
 	}
 	return out, nil
 }

@@ -69,7 +69,7 @@ func (r *Rules) Apply(b Batch) (Batch, error) {
 	}
 	codec := b.Codec()
 	if codec > compress.Zstd {
-		return nil, kerr.InvalidRecord.With("unknown compression codec %d", codec)
+		return nil, kerr.UnknownServerError.With("unknown compression codec %d", codec)
 	}
 	target := codec
 	plainControl := b.IsControl() && codec == compress.None // stays as it is

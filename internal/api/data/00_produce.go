@@ -7,7 +7,6 @@ import (
 
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/batch"
-	"github.com/stromkafka/strom/internal/compress"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
@@ -65,9 +64,10 @@ func (h *Produce) Begin(_ context.Context, r *server.Request) server.Pending {
 		version: r.Header.APIVersion, listener: r.Listener,
 	}
 	c := call{Produce: h, r: r, img: h.Image(), acks: req.Acks, refused: h.refusal(r, req)}
-	p.response.Responses = make([]wire.ProduceResponseResponse, len(req.TopicData))
-	for i := range req.TopicData {
-		c.topic(p, i, &req.TopicData[i])
+	topics := eachOnce(req.TopicData)
+	p.response.Responses = make([]wire.ProduceResponseResponse, len(topics))
+	for i := range topics {
+		c.topic(p, i, &topics[i])
 	}
 	switch {
 	case req.Acks == 0 && p.failed:
@@ -91,31 +91,14 @@ type call struct {
 
 // refusal is why no partition of the request is appended to; nil if any may be.
 func (h *Produce) refusal(r *server.Request, req *wire.ProduceRequest) error {
-	if !hasTransactional(req) {
-		return nil
+	transactional, err := hasTransactional(req)
+	if err != nil || !transactional {
+		return err
 	}
 	if req.TransactionalID == nil || !h.Authorizer.Allowed(r.Principal, r.ClientHost, auth.Write, auth.TransactionalID, *req.TransactionalID) {
 		return kerr.TransactionalIDAuthorizationFailed
 	}
 	return kerr.InvalidTxnState.With("this broker does not support transactions yet")
-}
-
-func hasTransactional(req *wire.ProduceRequest) bool {
-	for i := range req.TopicData {
-		for j := range req.TopicData[i].PartitionData {
-			for rest := req.TopicData[i].PartitionData[j].Records.Bytes(); ; {
-				b, after, err := batch.Next(rest)
-				if err != nil || b.CheckHeader() != nil {
-					break
-				}
-				if b.IsTransactional() {
-					return true
-				}
-				rest = after
-			}
-		}
-	}
-	return false
 }
 
 func (c *call) topic(p *produced, i int, data *wire.ProduceRequestTopicData) {
@@ -137,6 +120,7 @@ func (c *call) topic(p *produced, i int, data *wire.ProduceRequestTopicData) {
 		}
 		if appendErr != nil {
 			answer.LogStartOffset = int64(info.LogStart)
+			answer.ErrorMessage = c.message(appendErr)
 			p.fail(answer, id, appendErr)
 			continue
 		}
@@ -193,35 +177,11 @@ func (c *call) append(topic *metadata.Topic, data *wire.ProduceRequestPartitionD
 	token, info, err := p.Append(records, c.acks, replica.Client)
 	if err != nil {
 		info = noAppend
-		var records *batch.RecordErrors
-		if errors.As(err, &records) {
-			if s, err := p.Status(); err == nil {
-				info.LogStart = s.LogStart
-			}
+		if s, statusErr := p.Status(); statusErr == nil && !silent[kerr.Code(err)] {
+			info.LogStart = s.LogStart
 		}
 	}
 	return token, info, err
-}
-
-// checkRecords is what Kafka asks of a partition's records before it looks for
-// the partition: exactly one batch, of magic 2.
-func checkRecords(version int16, records []byte) error {
-	b, rest, err := batch.Next(records)
-	switch {
-	case len(records) == 0:
-		return kerr.InvalidRecord.With("Produce requests with version %d must have at least one record batch per partition", version)
-	case err != nil:
-		return nil // the append says what is wrong with it
-	case b.Magic() != batch.Magic2:
-		return kerr.InvalidRecord.With("Produce requests with version %d are only allowed to contain record batches with magic version 2", version)
-	case version < 7 && b.Codec() == compress.Zstd:
-		return kerr.UnsupportedCompressionType.With("Produce requests with version %d are not allowed to use ZStandard compression", version)
-	case len(rest) > 0:
-		if _, _, err := batch.Next(rest); err == nil {
-			return kerr.InvalidRecord.With("Produce requests with version %d are only allowed to contain exactly one record batch per partition", version)
-		}
-	}
-	return nil
 }
 
 func internalTopic(name string) bool {
@@ -231,7 +191,7 @@ func internalTopic(name string) bool {
 // fail turns an answer into an error.
 func (p *produced) fail(answer *wire.ProduceResponsePartitionResponse, topic model.TopicID, err error) {
 	p.failed = true
-	answer.ErrorCode, answer.ErrorMessage = kerr.Code(err), kerr.Message(err)
+	answer.ErrorCode = kerr.Code(err)
 	var records *batch.RecordErrors
 	if errors.As(err, &records) {
 		for _, r := range records.Records {
