@@ -9,7 +9,10 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/stromkafka/strom/internal/kerr"
@@ -42,7 +45,7 @@ type Terms struct {
 	Isolation  replica.Isolation
 	LeaderOnly bool
 	MinBytes   int
-	MaxBytes   int
+	MaxBytes   int // negative refuses every partition
 	MaxWait    time.Duration
 }
 
@@ -257,6 +260,9 @@ func (f *Fetch) lookAt(e *entry, t Terms, limit int, r Resolver) Result {
 	if p == nil || e.Partition() != p {
 		e.Stop()
 	}
+	if errors.Is(err, kerr.UnknownTopicID) && e.name != "" {
+		err = kerr.UnknownTopicOrPartition // the session has known the topic by its name
+	}
 	if err != nil {
 		out.Err, out.ReadResult = err, replica.NothingRead
 		// Kafka waits for the other partitions where it refuses one itself, and
@@ -268,11 +274,15 @@ func (f *Fetch) lookAt(e *entry, t Terms, limit int, r Resolver) Result {
 	if e.Partition() == nil {
 		p.Watch(&e.Watch, e)
 	}
-	out.ReadResult, out.Err = p.Read(replica.ReadRequest{
-		From: e.from, MaxBytes: min(e.maxBytes, limit), MinOne: f.have == 0,
-		Isolation: t.Isolation, LeaderOnly: t.LeaderOnly,
-		LeaderEpoch: e.leaderEpoch, LastFetchedEpoch: e.lastFetchedEpoch,
-	})
+	if maxBytes := min(e.maxBytes, limit); maxBytes < 0 {
+		out.Err = kerr.UnknownServerError.With("%d is no number of bytes", maxBytes) // Kafka's answer
+	} else {
+		out.ReadResult, out.Err = p.Read(replica.ReadRequest{
+			From: e.from, MaxBytes: maxBytes, MinOne: f.have == 0,
+			Isolation: t.Isolation, LeaderOnly: t.LeaderOnly,
+			LeaderEpoch: e.leaderEpoch, LastFetchedEpoch: e.lastFetchedEpoch,
+		})
+	}
 	if out.Err == nil && t.Follower != model.NoNode && out.Diverging == nil {
 		out.Err = p.Fetched(replica.FollowerFetch{
 			Follower: t.Follower, BrokerEpoch: t.Broker, Offset: e.from, LogStart: e.logStart,
@@ -332,6 +342,10 @@ func (f *Fetch) answer() (int32, []Result, error) {
 	}
 	clear(f.results[len(told):])
 	f.results = told
+	if f.full {
+		// What was refused before its partition was asked comes last, as in Kafka.
+		slices.SortStableFunc(f.results, func(a, b Result) int { return cmp.Compare(rank(a), rank(b)) })
+	}
 	for i := range f.results {
 		s.tell(&f.results[i])
 	}
@@ -347,6 +361,13 @@ func (f *Fetch) answer() (int32, []Result, error) {
 	results := f.results
 	f.results = nil
 	return id, results, nil
+}
+
+func rank(r Result) int {
+	if r.ignored {
+		return 1
+	}
+	return 0
 }
 
 // tell notes what a client knows once it has the result. Needs mu.

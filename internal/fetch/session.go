@@ -112,10 +112,13 @@ func (s *Session) set(k key, q *wire.FetchRequestPartition) {
 		s.entries[k] = e
 	}
 	e.from, e.logStart = model.Offset(q.FetchOffset), model.Offset(q.LogStartOffset)
-	e.maxBytes = max(0, int(q.PartitionMaxBytes))
-	e.leaderEpoch, e.lastFetchedEpoch = model.Epoch(q.CurrentLeaderEpoch), model.Epoch(q.LastFetchedEpoch)
+	e.maxBytes = int(q.PartitionMaxBytes)
+	e.leaderEpoch, e.lastFetchedEpoch = optional(q.CurrentLeaderEpoch), optional(q.LastFetchedEpoch)
 	s.queue.add(e)
 }
+
+// optional is an epoch in a fetch: every negative number stands for none.
+func optional(epoch int32) model.Epoch { return max(model.NoEpoch, model.Epoch(epoch)) }
 
 func (s *Session) forget(k key) {
 	if e := s.entries[k]; e != nil {

@@ -68,8 +68,11 @@ func (q *metadataQuery) all() bool {
 }
 
 func (q *metadataQuery) check() error {
+	byID := slices.ContainsFunc(q.body.Topics, func(t wire.MetadataRequestTopic) bool { return !t.TopicID.IsZero() })
 	for _, t := range q.body.Topics {
 		switch {
+		case q.version >= 12 && t.Name == nil && !byID:
+			return kerr.UnknownServerError.With("a topic has neither name nor id") // Kafka's answer
 		case q.version < 12 && t.Name == nil:
 			return kerr.InvalidRequest.With("Topic name can not be null for version %d", q.version)
 		case q.version < 12 && !t.TopicID.IsZero():
@@ -84,6 +87,9 @@ func (q *metadataQuery) refuse(err error) wire.Response {
 	response.Reset()
 	response.ErrorCode = kerr.Code(err)
 	for _, t := range q.body.Topics {
+		if t.Name == nil {
+			t.Name = new(string)
+		}
 		failed := q.topicError(t.Name, t.TopicID, err)
 		response.Topics = append(response.Topics, failed)
 	}
@@ -225,6 +231,8 @@ func (q *metadataQuery) create(ctx context.Context, missing []string, failed map
 	for _, t := range response.(*wire.CreateTopicsResponse).Topics {
 		if t.ErrorCode == 0 || t.ErrorCode == kerr.TopicAlreadyExists.Code {
 			created = append(created, t.Name)
+		} else if t.ErrorCode == kerr.InvalidTopicException.Code {
+			failed[t.Name] = kerr.InvalidTopicException
 		}
 	}
 	img, ok := q.h.View.Wait(ctx, func(img *metadata.Image) bool { return haveLeaders(img, created) })

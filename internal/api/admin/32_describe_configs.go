@@ -35,6 +35,9 @@ func (h *DescribeConfigs) Handle(_ context.Context, r *server.Request) wire.Resp
 		result := wire.DescribeConfigsResponseResult{ResourceType: resource.ResourceType, ResourceName: resource.ResourceName}
 		entries, err := h.describe(img, r, resource)
 		result.ErrorCode, result.ErrorMessage = kerr.Code(err), kerr.Message(err)
+		if result.ErrorMessage == nil {
+			result.ErrorMessage = new(string) // never null, as in Kafka
+		}
 		result.Configs = answerConfigs(entries, resource.ConfigurationKeys, body)
 		response.Results = append(response.Results, result)
 	}

@@ -37,6 +37,9 @@ type Fetch struct {
 func (h *Fetch) Handle(ctx context.Context, r *server.Request) wire.Response {
 	req := r.Body.(*wire.FetchRequest)
 	version := r.Header.APIVersion
+	if err := checkIsolation(req.IsolationLevel); err != nil {
+		return refuseFetch(req, err)
+	}
 	c := fetchCall{Fetch: h, r: r, img: h.Image(), follower: follower(req)}
 	running, err := h.Sessions.Begin(fetch.Request{
 		SessionID: req.SessionID, SessionEpoch: req.SessionEpoch,
@@ -60,6 +63,23 @@ func failed(err error) *wire.FetchResponse {
 	return &wire.FetchResponse{ErrorCode: kerr.Code(err)}
 }
 
+// refuseFetch is one error for the response and for every partition named.
+func refuseFetch(req *wire.FetchRequest, err error) *wire.FetchResponse {
+	out := failed(err)
+	for i := range req.Topics {
+		in := &req.Topics[i]
+		topic := wire.FetchResponseResponse{Topic: in.Topic, TopicID: in.TopicID, Partitions: make([]wire.FetchResponsePartition, len(in.Partitions))}
+		for j := range in.Partitions {
+			p := &topic.Partitions[j]
+			p.Reset()
+			p.PartitionIndex, p.ErrorCode, p.HighWatermark = in.Partitions[j].Partition, out.ErrorCode, -1
+			p.Records = wire.BytesRecords(nil)
+		}
+		out.Responses = append(out.Responses, topic)
+	}
+	return out
+}
+
 // follower is the broker that fetches, NoNode for a consumer. From version 15 on
 // the request says so elsewhere.
 func follower(req *wire.FetchRequest) model.NodeID {
@@ -69,7 +89,7 @@ func follower(req *wire.FetchRequest) model.NodeID {
 func (h *Fetch) terms(version int16, req *wire.FetchRequest, follower model.NodeID) fetch.Terms {
 	t := fetch.Terms{
 		Follower: follower, Broker: model.BrokerEpoch(req.ReplicaState.ReplicaEpoch),
-		MaxBytes: max(0, min(int(req.MaxBytes), h.MaxBytes)), MaxWait: time.Duration(req.MaxWaitMS) * time.Millisecond,
+		MaxBytes: min(int(req.MaxBytes), h.MaxBytes), MaxWait: time.Duration(req.MaxWaitMS) * time.Millisecond,
 		// Consumers say from version 11 on where they are, and may read from any
 		// replica.
 		LeaderOnly: follower != model.NoNode || version < 11,

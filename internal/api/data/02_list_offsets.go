@@ -36,20 +36,31 @@ const (
 func (h *ListOffsets) Handle(_ context.Context, r *server.Request) wire.Response {
 	req := r.Body.(*wire.ListOffsetsRequest)
 	out := &wire.ListOffsetsResponse{Topics: make([]wire.ListOffsetsResponseTopic, len(req.Topics))}
-	img, twice := h.Image(), duplicates(req)
+	img, twice, told := h.Image(), duplicates(req), map[model.Partition]bool{}
+	wrong := checkIsolation(req.IsolationLevel)
 	for i := range req.Topics {
 		in, topic := &req.Topics[i], &out.Topics[i]
 		topic.Name = in.Name
-		topic.Partitions = make([]wire.ListOffsetsResponsePartition, len(in.Partitions))
+		topic.Partitions = make([]wire.ListOffsetsResponsePartition, 0, len(in.Partitions))
 		allowed := mayTopic(h.Authorizer, r, auth.Describe, in.Name)
 		for j := range in.Partitions {
-			q, answer := &in.Partitions[j], &topic.Partitions[j]
+			q, name := &in.Partitions[j], model.Partition{Topic: in.Name, Index: in.Partitions[j].PartitionIndex}
+			if twice[name] {
+				if told[name] {
+					continue // one refusal is for all of them
+				}
+				told[name] = true
+			}
+			topic.Partitions = append(topic.Partitions, wire.ListOffsetsResponsePartition{})
+			answer := &topic.Partitions[len(topic.Partitions)-1]
 			answer.Reset()
 			answer.PartitionIndex = q.PartitionIndex
 			err := error(kerr.TopicAuthorizationFailed)
 			switch {
+			case wrong != nil:
+				err = wrong
 			case !allowed:
-			case twice[model.Partition{Topic: in.Name, Index: q.PartitionIndex}]:
+			case twice[name]:
 				err = kerr.InvalidRequest
 			default:
 				err = h.one(img, r.Header.APIVersion, req, in.Name, q, answer)

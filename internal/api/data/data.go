@@ -25,6 +25,14 @@ func find(img *metadata.Image, set Partitions, topic model.TopicID, index int32)
 	return set.Partition(topic, index)
 }
 
+// checkIsolation refuses what is neither read_uncommitted nor read_committed, with Kafka's answer.
+func checkIsolation(level int8) error {
+	if level != 0 && level != 1 {
+		return kerr.UnknownServerError.With("there is no isolation level %d", level)
+	}
+	return nil
+}
+
 // leaderHint is where a client that came to the wrong broker should go (KIP-951).
 type leaderHint struct {
 	id    int32
