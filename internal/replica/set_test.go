@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -382,12 +383,27 @@ func TestUnhostedAndDirectoriesOfOthers(t *testing.T) {
 // of them wants the note that the directory holds unsynced records; they wrote
 // over one another and took the directory offline.
 func TestUnsyncedIsNotedOnce(t *testing.T) {
-	n := replicatest.Start(t, vfs.NewMem(), replicatest.OS)
+	var notes atomic.Int32
+	fs := vfs.NewFaulty(vfs.NewMem(), func(op vfs.Op) error {
+		if strings.Contains(op.Path, "strom-unsynced") {
+			if op.Kind == vfs.OpRename {
+				notes.Add(1)
+			}
+			for range 1000 { // the others get there meanwhile
+				runtime.Gosched()
+			}
+		}
+		return nil
+	})
+	n := replicatest.Start(t, fs, replicatest.OS)
 	defer closeSet(t, n)
-	n.CreateTopic("t", 64)
+	n.CreateTopic("t", 4)
 	for _, d := range n.Set.Dirs() {
 		if err := d.Err(); err != nil {
 			t.Error(err)
 		}
+	}
+	if n := notes.Load(); n != 1 {
+		t.Errorf("the note was written %d times", n)
 	}
 }
