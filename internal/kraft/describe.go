@@ -14,6 +14,7 @@ import (
 func (m *Machine) describe(q *wire.DescribeQuorumRequest) *wire.DescribeQuorumResponse {
 	r := new(wire.DescribeQuorumResponse)
 	r.Reset()
+	r.ErrorMessage = new(string) // never null, as in Kafka
 	if !describesMetadataLog(q) {
 		for _, t := range q.Topics {
 			topic := wire.DescribeQuorumResponseTopic{TopicName: t.TopicName}
@@ -50,6 +51,7 @@ func describeError(index int32, err *kerr.Error) wire.DescribeQuorumResponsePart
 func (m *Machine) describePartition() wire.DescribeQuorumResponsePartition {
 	var p wire.DescribeQuorumResponsePartition
 	p.Reset()
+	p.ErrorMessage = new(string)
 	p.LeaderID, p.LeaderEpoch, p.HighWatermark = int32(m.leader), int32(m.epoch), int64(m.published())
 	voters := m.log.voters()
 	for _, v := range voters {
@@ -67,14 +69,15 @@ func (m *Machine) describePartition() wire.DescribeQuorumResponsePartition {
 	return p
 }
 
+// describeVoter names the voter as the voter set does: without a directory where voters are static.
 func (m *Machine) describeVoter(v Voter) wire.DescribeQuorumResponseReplicaState {
 	if v.matches(m.self()) {
 		now := m.now
-		return describeReplica(m.self(), &progress{end: m.log.end, lastFetch: now, lastCaughtUp: now})
+		return describeReplica(v.Replica, &progress{end: m.log.end, lastFetch: now, lastCaughtUp: now})
 	}
 	for r, seen := range m.leading.replicas {
 		if v.matches(r) {
-			return describeReplica(r, seen)
+			return describeReplica(v.Replica, seen)
 		}
 	}
 	return describeReplica(v.Replica, &progress{end: -1})

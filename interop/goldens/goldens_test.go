@@ -49,6 +49,9 @@ func play(t *testing.T, file, run string) {
 		t.Fatal(err)
 	}
 	r := newRunner(node.Addr)
+	if !peer.IsReference(run) {
+		r.print.added = addedConfigs
+	}
 	for _, step := range script.Steps {
 		got, err := r.do(step)
 		if err != nil {

@@ -25,6 +25,7 @@ type printer struct {
 	sorted bool            // arrays of structs in the order of their text
 	where  string          // of structs in arrays: only those with one of the values are shown
 	values map[string]bool
+	added  map[string]string // configs that are not shown
 }
 
 func newPrinter() *printer {
@@ -136,6 +137,9 @@ func (p *printer) items(b *strings.Builder, v reflect.Value, indent string) {
 }
 
 func (p *printer) shown(item reflect.Value) bool {
+	if name := item.FieldByName("Name"); strings.Contains(item.Type().Name(), "Config") && name.IsValid() && p.added[name.String()] != "" {
+		return false
+	}
 	field := item.FieldByName(p.where)
 	return p.where == "" || !field.IsValid() || p.values[fmt.Sprint(field.Interface())]
 }
