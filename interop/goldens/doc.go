@@ -24,8 +24,8 @@
 // the day replaced (see printer). Texts for people are compared by whether there is one. Versions with the same answer
 // stand together. An answer that does not encode back to the same bytes is said so.
 //
-// Where Strom differs on purpose, a block "---- strom: REASON" follows Apache Kafka's answer; those reasons are the whole
-// list of differences.
+// Where Strom differs on purpose, a block "---- strom: REASON" follows Apache Kafka's answer; those reasons, and
+// addedConfigs in differences.go, are the whole list of differences.
 //
 //	go test ./interop/goldens                                        # builds and checks Strom
 //	go test ./interop/goldens -program apache-kafka                  # checks that the recordings are still true

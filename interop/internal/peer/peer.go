@@ -249,7 +249,7 @@ func (n *Node) Stop() error {
 		return errors.Join(fmt.Errorf("the node did not stop in %v: %s", stopTimeout, n.Output()), n.Kill())
 	}
 	text := n.Output()
-	if strings.Contains(text, "panic: ") || strings.Contains(text, "fatal error: ") {
+	if strings.Contains(text, "panic: ") || strings.Contains(text, "fatal error: ") || strings.Contains(text, "WARNING: DATA RACE") {
 		return errors.New("the node broke: " + text)
 	}
 	return n.output.Close()
