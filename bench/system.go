@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// The flush policies, and the name that Kafka's column has in their place.
+const (
+	policyFsync = "fsync"
+	policyOS    = "os"
+	kafkaName   = "kafka"
+)
+
+// A system is one of the things that are compared.
+type system struct {
+	name string // kafka, or Strom's flush policy
+	// prepare makes an empty directory ready and returns the command that starts a broker on it at addr.
+	prepare func(ctx context.Context, dir, addr string) (command, error)
+}
+
+// jvmPerformance are the JVM options of Apache Kafka's kafka-run-class.
+var jvmPerformance = []string{"-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35",
+	"-XX:+ExplicitGCInvokesConcurrent", "-XX:MaxInlineLevel=15", "-Djava.awt.headless=true"}
+
+// kafka is Apache Kafka as its kafka-server-start runs it: heap, collector, JMX, collector's log and log levels.
+func (b *bench) kafka(name string) system {
+	return system{name: name, prepare: func(ctx context.Context, dir, addr string) (command, error) {
+		file := filepath.Join(dir, "server.properties")
+		controller, err := freeAddr()
+		if err != nil {
+			return command{}, err
+		}
+		if err := os.WriteFile(file, []byte(kafkaProperties(dir, addr, controller)), 0o644); err != nil {
+			return command{}, err
+		}
+		format := exec.CommandContext(ctx, "java", "-Dlog4j2.configurationFile="+b.logging("ERROR"), "-cp", b.lib,
+			"kafka.tools.StorageTool", "format", "-t", "4L6g3nShT-eMCtK--X86sw", "-c", file, "--standalone")
+		if out, err := format.CombinedOutput(); err != nil {
+			return command{}, fmt.Errorf("kafka-storage format: %w: %s", err, out)
+		}
+		args := append([]string{"java", "-Xmx1G", "-Xms1G"}, jvmPerformance...)
+		args = append(args,
+			"-Xlog:gc*:file="+filepath.Join(dir, "kafkaServer-gc.log")+":time,tags:filecount=10,filesize=100M",
+			"-Dcom.sun.management.jmxremote=true", "-Dcom.sun.management.jmxremote.authenticate=false", "-Dcom.sun.management.jmxremote.ssl=false",
+			"-Dkafka.logs.dir="+dir, "-Dlog4j2.configurationFile="+b.logging("INFO"), "-cp", b.lib, "kafka.Kafka", file)
+		return command{name: "Apache Kafka", args: args}, nil
+	}}
+}
+
+// kafkaProperties are those of Apache Kafka's config/server.properties, with addresses and a directory of our own.
+func kafkaProperties(dir, addr, controller string) string {
+	return strings.Join([]string{
+		"process.roles=broker,controller",
+		"node.id=1",
+		"controller.quorum.bootstrap.servers=" + controller,
+		"listeners=PLAINTEXT://" + addr + ",CONTROLLER://" + controller,
+		"advertised.listeners=PLAINTEXT://" + addr + ",CONTROLLER://" + controller,
+		"inter.broker.listener.name=PLAINTEXT",
+		"controller.listener.names=CONTROLLER",
+		"num.network.threads=3",
+		"num.io.threads=8",
+		"socket.send.buffer.bytes=102400",
+		"socket.receive.buffer.bytes=102400",
+		"socket.request.max.bytes=104857600",
+		"log.dirs=" + filepath.Join(dir, "data"),
+		"num.partitions=1",
+		"num.recovery.threads.per.data.dir=2",
+		"offsets.topic.replication.factor=1",
+		"share.coordinator.state.topic.replication.factor=1",
+		"share.coordinator.state.topic.min.isr=1",
+		"transaction.state.log.replication.factor=1",
+		"transaction.state.log.min.isr=1",
+		"log.retention.hours=168",
+		"log.segment.bytes=1073741824",
+		"log.retention.check.interval.ms=300000",
+		"",
+	}, "\n")
+}
+
+// stromWith is Strom with a flush policy, started without a file as a laptop would.
+func (b *bench) stromWith(policy string) system {
+	if filepath.Base(b.strom) == "apache-kafka" {
+		return b.kafka(policy)
+	}
+	return system{name: policy, prepare: func(_ context.Context, dir, addr string) (command, error) {
+		program, err := filepath.Abs(b.strom)
+		if err != nil {
+			return command{}, err
+		}
+		if _, err := os.Stat(program); err != nil {
+			return command{}, fmt.Errorf("nothing to measure: %w (make build)", err)
+		}
+		args := []string{program, "start"}
+		for _, set := range []string{"listeners=PLAINTEXT://" + addr, "log.dirs=" + filepath.Join(dir, "data"), "log.flush.policy=" + policy} {
+			args = append(args, "--set", set)
+		}
+		return command{name: "strom (" + policy + ")", args: args}, nil
+	}}
+}
+
+// systems in the order of a round.
+func (b *bench) systems() []system {
+	return []system{b.kafka(kafkaName), b.stromWith(policyFsync), b.stromWith(policyOS)}
+}
+
+// freeAddr finds an address that nobody listens on now.
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		return "", err
+	}
+	addr := l.Addr().(*net.TCPAddr)
+	return fmt.Sprintf("localhost:%d", addr.Port), l.Close()
+}
