@@ -103,9 +103,17 @@ Policy fsync: Strom acknowledges when the record is on disk. Policy os: when it 
 Any: the policy has no part in it; measured with fsync. Apache Kafka %s runs as it ships: heap 1 GB, G1, no syncing.
 %s: a client's core was full (95 %% or more), so the row counts only for CPU per GB. MB and GB are of record values, 10^6 and 10^9 bytes.
 End to end is from the moment a record was due to the moment a consumer has it, at %d records a second, open loop.
-Measured on %s, %d cores, Linux %s, load before %s, in %s.`,
-		r.Plan.Runs, kafkaVersion, clientBound, r.Plan.Rate, r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.Load,
+%sMeasured on %s, %d cores, Linux %s, load before %s, in %s.`,
+		r.Plan.Runs, kafkaVersion, clientBound, r.Plan.Rate, cold(r.Plan), r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.Load,
 		(time.Duration(r.Seconds) * time.Second).String())
+}
+
+// cold is the warning that goes with a plan too short for a JVM.
+func cold(p plan) string {
+	if p.Heat >= fullPlan.Heat && p.Warm >= fullPlan.Warm {
+		return ""
+	}
+	return "A SHORT RUN: Apache Kafka's JVM is still compiling, so rows under load flatter Strom; drop -short for figures to quote.\n"
 }
 
 func writeJSON(file string, r *results) error {
