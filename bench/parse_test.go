@@ -41,6 +41,18 @@ func TestCPUTimeOfAProcess(t *testing.T) {
 	}
 }
 
+func TestProcessorTimeOfTheMachine(t *testing.T) {
+	got, err := parseMachine("cpu  100 10 50 9000 800 5 15 20 7 0\ncpu0 1 1 1 1\n")
+	if want := 2 * time.Second; err != nil || got != want {
+		t.Errorf("%v, %v; want %v", got, err, want)
+	}
+	for _, bad := range []string{"", "cpu 1 2", "intr 1 2 3 4 5 6 7 8 9"} {
+		if _, err := parseMachine(bad); err == nil {
+			t.Errorf("%q passed", bad)
+		}
+	}
+}
+
 func TestMemoryOfAProcess(t *testing.T) {
 	got, err := parseStatus("Name:\tjava\nVmPeak:\t  900 kB\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n")
 	if want := (memory{now: 1 << 20, peak: 2 << 20}); err != nil || got != want {

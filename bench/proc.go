@@ -75,3 +75,34 @@ func parseStatus(text string) (memory, error) {
 	}
 	return m, nil
 }
+
+// machineTime is the processor time that everything on this machine has used, the hypervisor's theft included.
+func machineTime() (time.Duration, error) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	return parseMachine(string(text))
+}
+
+// parseMachine reads the first line of /proc/stat: cpu user nice system idle iowait irq softirq steal.
+func parseMachine(text string) (time.Duration, error) {
+	line, _, _ := strings.Cut(text, "\n")
+	fields := strings.Fields(line)
+	const idle, iowait, steal = 4, 5, 8
+	if len(fields) <= steal || fields[0] != "cpu" {
+		return 0, fmt.Errorf("/proc/stat begins with %q", line)
+	}
+	var ticks int64
+	for i, field := range fields[:steal+1] {
+		if i == 0 || i == idle || i == iowait {
+			continue
+		}
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("/proc/stat: %w", err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * clockTick, nil
+}

@@ -73,6 +73,7 @@ type line struct {
 type shares struct {
 	Broker float64 `json:"broker"`
 	Client float64 `json:"client"`
+	Others float64 `json:"others"` // processes that are neither, and the kernel's own work
 }
 
 // compare makes the lines of the table from the samples.
@@ -105,10 +106,19 @@ func compareOne(r row, m metric, policy string, ours, theirs []sample) line {
 		l.TimesBetter = &times
 	}
 	l.Verdict = l.Target.verdict(l.Strom.Median, times)
-	if m.flow && max(l.StromCores.Client, l.KafkaCores.Client) >= saturated {
+	if m.flow && l.hidden() {
 		l.Verdict = clientBound
 	}
 	return l
+}
+
+// hidden tells whether a client's full core hides which broker is faster. It does not when only Kafka's client was full
+// and Strom is still slower: Kafka could only have been faster yet.
+func (l line) hidden() bool {
+	if l.StromCores.Client >= saturated {
+		return true
+	}
+	return l.KafkaCores.Client >= saturated && l.Verdict != notReached
 }
 
 func spreadOfMetric(samples []sample, key string) *spread {
@@ -127,11 +137,11 @@ func sharesOf(samples []sample) shares {
 	if len(samples) == 0 {
 		return shares{}
 	}
-	var broker, client []float64
+	var broker, client, others []float64
 	for _, s := range samples {
-		broker, client = append(broker, s.brokerShare), append(client, s.clientShare)
+		broker, client, others = append(broker, s.brokerShare), append(client, s.clientShare), append(others, s.otherShare)
 	}
-	return shares{median(broker), median(client)}
+	return shares{median(broker), median(client), median(others)}
 }
 
 // text is a sample in one line, for who watches.
@@ -141,7 +151,7 @@ func (s sample) text(r row) string {
 		parts = append(parts, fmt.Sprintf("%s %s %s", m.label, figure(s.values[m.key]), m.unit))
 	}
 	if s.clientShare > 0 {
-		parts = append(parts, fmt.Sprintf("cores: broker %.0f %%, client %.0f %%", 100*s.brokerShare, 100*s.clientShare))
+		parts = append(parts, fmt.Sprintf("cores: broker %.0f %%, client %.0f %%, others %.0f %%", 100*s.brokerShare, 100*s.clientShare, 100*s.otherShare))
 	}
 	return strings.Join(parts, ", ")
 }

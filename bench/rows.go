@@ -40,11 +40,13 @@ type measuring struct {
 // A measurement takes one row's sample of a running broker.
 type measurement func(m measuring) (sample, error)
 
-// A sample is one measurement of one row: its figures by the metric's key, and for a row under load how full both cores were.
+// A sample is one measurement of one row: its figures by the metric's key, and for a row under load how full both cores were
+// and how much of the machine's time went to others (in cores).
 type sample struct {
 	values      map[string]float64
 	brokerShare float64
 	clientShare float64
+	otherShare  float64
 }
 
 // both gives a target to each policy.

@@ -29,6 +29,7 @@ type flow struct {
 	wall    time.Duration
 	broker  time.Duration
 	client  time.Duration
+	machine time.Duration // everybody's, ours included
 }
 
 // stream is a client that runs until it is ended and reports windows, a line each.
@@ -51,7 +52,7 @@ func measureStream(ctx context.Context, s *session, st stream) (flow, error) {
 	defer client.kill()
 	ended := context.AfterFunc(ctx, func() { read.CloseWithError(ctx.Err()) })
 	defer ended()
-	defer read.Close() // lets the client's copying end, before kill waits for it
+	defer read.CloseWithError(io.ErrClosedPipe) // lets the client's copying end, before kill waits for it
 	go func() {
 		<-client.done
 		write.CloseWithError(io.EOF)
@@ -94,16 +95,16 @@ func (st stream) collect(lines *bufio.Scanner, now func() (usage, error)) (flow,
 		if err != nil {
 			return f, err
 		}
-		f.wall, f.broker, f.client = to.at.Sub(from.at), to.broker-from.broker, to.client-from.client
+		f.wall, f.broker, f.client, f.machine = to.at.Sub(from.at), to.broker-from.broker, to.client-from.client, to.machine-from.machine
 		return f, nil
 	}
 	return f, errors.Join(errors.New("the client ended before the row was measured"), lines.Err())
 }
 
-// usage is the processor time spent so far on both sides.
+// usage is the processor time spent so far on both sides, and on the machine as a whole.
 type usage struct {
-	at             time.Time
-	broker, client time.Duration
+	at                      time.Time
+	broker, client, machine time.Duration
 }
 
 func usageOf(broker, client *process) (usage, error) {
@@ -112,7 +113,11 @@ func usageOf(broker, client *process) (usage, error) {
 		return usage{}, fmt.Errorf("%s: %w: %s", broker.name, err, tail(broker.output))
 	}
 	c, err := cpuTime(client.pid())
-	return usage{at: time.Now(), broker: b, client: c}, err
+	if err != nil {
+		return usage{}, fmt.Errorf("%s: %w", client.name, err)
+	}
+	m, err := machineTime()
+	return usage{at: time.Now(), broker: b, client: c, machine: m}, err
 }
 
 // sample turns a flow of records of one size into a row's figures.
@@ -125,6 +130,7 @@ func (f flow) sample(recordSize int) sample {
 		},
 		brokerShare: f.broker.Seconds() / f.wall.Seconds(),
 		clientShare: f.client.Seconds() / f.wall.Seconds(),
+		otherShare:  max(0, (f.machine - f.broker - f.client).Seconds()/f.wall.Seconds()),
 	}
 }
 

@@ -103,8 +103,8 @@ Policy fsync: Strom acknowledges when the record is on disk. Policy os: when it 
 Any: the policy has no part in it; measured with fsync. Apache Kafka %s runs as it ships: heap 1 GB, G1, no syncing.
 %s: a client's core was full (95 %% or more), so the row counts only for CPU per GB. MB and GB are of record values, 10^6 and 10^9 bytes.
 End to end is from the moment a record was due to the moment a consumer has it, at %d records a second, open loop.
-%sMeasured on %s, %d cores, Linux %s, load before %s, in %s.`,
-		r.Plan.Runs, kafkaVersion, clientBound, r.Plan.Rate, cold(r.Plan), r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.Load,
+%s%sMeasured on %s, %d cores, Linux %s, load before %s, in %s.`,
+		r.Plan.Runs, kafkaVersion, clientBound, r.Plan.Rate, cold(r.Plan), disturbed(r.Lines), r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.Load,
 		(time.Duration(r.Seconds) * time.Second).String())
 }
 
@@ -114,6 +114,21 @@ func cold(p plan) string {
 		return ""
 	}
 	return "A SHORT RUN: Apache Kafka's JVM is still compiling, so rows under load flatter Strom; drop -short for figures to quote.\n"
+}
+
+// disturbance is how much of a core others may use under a row before its figures are doubted.
+const disturbance = 0.25
+
+// disturbed is the warning that others were busy on the same cores.
+func disturbed(lines []line) string {
+	worst := 0.0
+	for _, l := range lines {
+		worst = max(worst, l.StromCores.Others, l.KafkaCores.Others)
+	}
+	if worst < disturbance {
+		return ""
+	}
+	return fmt.Sprintf("DISTURBED: other processes used up to %.0f %% of a core during a row; measure again on a quiet machine.\n", 100*worst)
 }
 
 func writeJSON(file string, r *results) error {

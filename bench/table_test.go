@@ -24,6 +24,8 @@ func TestCompare(t *testing.T) {
 		{"slower", more, policyOS, []sample{sampleOf("throughput", 50, 0.5)}, []sample{sampleOf("throughput", 100, 0.5)}, 0.5, notReached},
 		{"slower where nothing is promised", more, policyFsync, []sample{sampleOf("throughput", 50, 0.5)}, []sample{sampleOf("throughput", 100, 0.5)}, 0.5, noTarget},
 		{"a full client", more, policyOS, []sample{sampleOf("throughput", 200, 0.96)}, []sample{sampleOf("throughput", 100, 0.5)}, 2, clientBound},
+		{"a full client that hid how much faster Kafka is", more, policyOS, []sample{sampleOf("throughput", 50, 0.4)}, []sample{sampleOf("throughput", 100, 0.99)}, 0.5, notReached},
+		{"a full client on Strom's side", more, policyOS, []sample{sampleOf("throughput", 50, 0.96)}, []sample{sampleOf("throughput", 100, 0.5)}, 0.5, clientBound},
 		{"a full client does not spoil CPU per GB", less, policyOS, []sample{sampleOf("cpu", 1, 0.96)}, []sample{sampleOf("cpu", 4, 1)}, 4, reached},
 		{"the median counts", less, policyOS, []sample{sampleOf("cpu", 1, 0), sampleOf("cpu", 9, 0), sampleOf("cpu", 2, 0)}, []sample{sampleOf("cpu", 4, 0)}, 2, notReached},
 		{"one side failed", less, policyOS, nil, []sample{sampleOf("cpu", 4, 1)}, 0, notMeasured},
