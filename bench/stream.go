@@ -130,7 +130,7 @@ func (f flow) sample(recordSize int) sample {
 		},
 		brokerShare: f.broker.Seconds() / f.wall.Seconds(),
 		clientShare: f.client.Seconds() / f.wall.Seconds(),
-		otherShare:  max(0, (f.machine - f.broker - f.client).Seconds()/f.wall.Seconds()),
+		otherShare:  max(0, (f.machine-f.broker-f.client).Seconds()/f.wall.Seconds()),
 	}
 }
 
