@@ -96,24 +96,28 @@ func Run(ctx context.Context, o Options) error {
 	if n.network == nil {
 		n.network = transport.TCP()
 	}
-	n.parts = newParts(n.log)
+	n.parts = newParts(ctx, n.log)
 	p := n.parts
-	err := n.start(ctx, p)
+	err := n.start(p.alive, p)
 	if err == nil {
 		if o.Ready != nil {
 			o.Ready(n.ready())
 		}
-		select {
-		case <-ctx.Done():
-			n.log.Info("stopping")
-		case err = <-p.failed:
-			n.log.Error("a part of the node failed; stopping", "error", err)
-		}
+		<-p.alive.Done()
+	}
+	switch cause := context.Cause(p.alive); {
+	case p.alive.Err() == nil: // it could not start
+	case ctx.Err() == nil:
+		err = cause
+		n.log.Error("a part of the node failed; stopping", "error", err)
+	default:
+		n.log.Info("stopping")
 	}
 	return errors.Join(err, n.stop(p))
 }
 
-// start brings up the parts, each once what it needs is there.
+// start brings up the parts, each once what it needs is there. ctx ends when one
+// of them fails, so that nothing waits for what cannot come.
 func (n *node) start(ctx context.Context, p *parts) (err error) {
 	n.values.Log(n.log)
 	n.dirs, err = storage.Open(storage.OpenOptions{FS: n.fs, Values: n.values, Now: n.now(), Random: rand.Reader, Log: n.log})
@@ -159,16 +163,7 @@ func (n *node) join(ctx context.Context, p *parts) error {
 	p.start(ctx, "membership", n.member.Run)
 	p.start(ctx, "producer ids", n.ids.Run)
 	n.member.Ready()
-	await, cancel := context.WithCancel(ctx)
-	defer cancel()
-	joined := make(chan error, 1)
-	go func() { joined <- n.member.Await(await, membership.Running) }()
-	select {
-	case err := <-joined:
-		if err != nil {
-			return err
-		}
-	case err := <-p.failed:
+	if err := n.member.Await(ctx, membership.Running); err != nil {
 		return err
 	}
 	if _, ok := n.view.Wait(ctx, n.servesIn); !ok {

@@ -13,7 +13,9 @@ import (
 type parts struct {
 	log     *slog.Logger
 	running []*part
-	failed  chan error // the first part that ended by itself
+
+	alive context.Context // ends, with the reason as its cause, when a part ends by itself
+	fail  context.CancelCauseFunc
 }
 
 type part struct {
@@ -23,8 +25,11 @@ type part struct {
 	err    error
 }
 
-func newParts(log *slog.Logger) *parts {
-	return &parts{log: log, failed: make(chan error, 1)}
+// newParts has no parts yet; ctx is when the node is to stop.
+func newParts(ctx context.Context, log *slog.Logger) *parts {
+	p := &parts{log: log}
+	p.alive, p.fail = context.WithCancelCause(ctx)
+	return p
 }
 
 // start runs a part until it is stopped. A part that ends before that has
@@ -51,17 +56,10 @@ func (p *parts) start(ctx context.Context, name string, run func(ctx context.Con
 	return one.done
 }
 
-// fail ends the node with an error.
-func (p *parts) fail(err error) {
-	select {
-	case p.failed <- err:
-	default: // it ends already
-	}
-}
-
 // stop ends the parts that are still running, the last started first, and
 // returns what went wrong while they stopped.
 func (p *parts) stop() error {
+	p.fail(nil) // frees the context; what failed before stays its cause
 	var all []error
 	for i := len(p.running) - 1; i >= 0; i-- {
 		one := p.running[i]
