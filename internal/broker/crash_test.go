@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -344,9 +345,10 @@ const (
 type trial struct {
 	fault  fault
 	policy string
-	at     int    // the operation that the fault hits; 0 is none
-	seed   uint64 // of what is kept
-	wrap   func(vfs.FS) vfs.FS
+	at     int                 // the operation that the fault hits; 0 is none
+	seed   uint64              // of what is kept
+	wrap   func(vfs.FS) vfs.FS // between the fault and the disk
+	over   func(vfs.FS) vfs.FS // between the node and the fault
 }
 
 func (c trial) String() string {
@@ -359,9 +361,12 @@ func (c trial) String() string {
 func (c trial) run(t *testing.T) (operations int, broken error) {
 	synctest.Test(t, func(t *testing.T) {
 		mem := vfs.NewMem()
-		var below vfs.FS = mem
+		below, over := vfs.FS(mem), func(f vfs.FS) vfs.FS { return f }
 		if c.wrap != nil {
 			below = c.wrap(mem)
+		}
+		if c.over != nil {
+			over = c.over
 		}
 		var mu sync.Mutex
 		var after *vfs.Mem
@@ -384,7 +389,7 @@ func (c trial) run(t *testing.T) (operations int, broken error) {
 			}
 			return nil
 		})
-		s := newStory(t, disk, c.policy)
+		s := newStory(t, over(disk), c.policy)
 		err := s.script()
 		mu.Lock()
 		if after == nil { // what is left is never closed cleanly
@@ -458,7 +463,7 @@ type skipping struct {
 
 func (s skipping) OpenFile(name string, flag int, perm fs.FileMode) (vfs.File, error) {
 	f, err := s.FS.OpenFile(name, flag, perm)
-	if err != nil || !s.skips(name) {
+	if skips := s.skips(name); err != nil || !skips {
 		return f, err
 	}
 	return unsynced{f}, nil
@@ -475,25 +480,114 @@ type unsynced struct{ vfs.File }
 
 func (unsynced) Sync() error { return nil }
 
+// since skips from the moment on that a path is seen.
+func since(begins string, skips func(path string) bool) func(path string) bool {
+	var begun atomic.Bool
+	return func(p string) bool {
+		if strings.HasSuffix(p, begins) {
+			begun.Store(true)
+		}
+		return begun.Load() && skips(p)
+	}
+}
+
+func suffix(end string) func(string) bool {
+	return func(p string) bool { return strings.HasSuffix(p, end) }
+}
+
+// noticed runs the story with a fault at points from the end to the beginning,
+// until something is broken.
+func noticed(t *testing.T, c trial) {
+	total, broken := c.run(t)
+	for c.at = total; c.at > 0 && broken == nil; c.at -= 3 {
+		_, broken = c.run(t)
+	}
+	if broken == nil {
+		t.Error("nobody noticed")
+	}
+	t.Log(broken)
+}
+
 // The checks above notice each kind of sync that is skipped.
 func TestSkippedSyncIsNoticed(t *testing.T) {
-	for name, skips := range map[string]func(path string) bool{
-		"of a partition":                 func(p string) bool { return strings.HasSuffix(p, ".log") && !strings.Contains(p, model.MetadataTopic) },
-		"of the metadata log":            func(p string) bool { return strings.HasSuffix(p, ".log") && strings.Contains(p, model.MetadataTopic) },
-		"of the directory of partitions": func(p string) bool { return strings.HasSuffix(p, "data") },
-		"of a partition's directory":     func(p string) bool { return strings.HasSuffix(p, "data/a-0") },
+	ofMetadata := func(p string) bool { return strings.Contains(p, model.MetadataTopic) }
+	for name, skips := range map[string]func() func(string) bool{
+		"of a partition": func() func(string) bool {
+			return func(p string) bool { return strings.HasSuffix(p, ".log") && !ofMetadata(p) }
+		},
+		"of the metadata log": func() func(string) bool {
+			return func(p string) bool { return strings.HasSuffix(p, ".log") && ofMetadata(p) }
+		},
+		"of the directory of a new partition":           func() func(string) bool { return since("data/a-0", suffix("data")) },
+		"of a partition's directory with a new segment": func() func(string) bool { return suffix("data/a-0") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := trial{fault: powerLost, policy: "fsync", wrap: func(f vfs.FS) vfs.FS { return skipping{f, skips} }}
-			total, broken := c.run(t)
-			for c.at = total; c.at > 0 && broken == nil; c.at -= 5 {
-				_, broken = c.run(t)
-			}
-			if broken == nil {
-				t.Error("nobody noticed")
-			} else {
-				t.Log(broken)
-			}
+			noticed(t, trial{fault: powerLost, policy: "fsync", wrap: func(f vfs.FS) vfs.FS { return skipping{f, skips()} }})
 		})
 	}
+}
+
+// blind is a node that takes a failed sync for a good one.
+type blind struct{ vfs.FS }
+
+func (b blind) OpenFile(name string, flag int, perm fs.FileMode) (vfs.File, error) {
+	f, err := b.FS.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return unminding{f}, nil
+}
+
+type unminding struct{ vfs.File }
+
+func (u unminding) Sync() error {
+	_ = u.File.Sync() // the fault under test
+	return nil
+}
+
+func TestFailedSyncThatIsIgnoredIsNoticed(t *testing.T) {
+	noticed(t, trial{fault: syncFailed, policy: "fsync", over: func(f vfs.FS) vfs.FS { return blind{f} }})
+}
+
+// After a crash a node reads of a partition what was written since the last
+// checkpoint, not what was there before.
+func TestRestartReadsOnlyWhatIsNew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		l, err := boot(t, mem, crashSettings...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := l.createTopic("t", 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write := func(n int) {
+			for range n {
+				if _, err := l.produce(id, 0, -1, newBatch(t, nil, strings.Repeat("x", 10_000))); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		write(200)
+		time.Sleep(2 * time.Minute) // checkpoints
+		write(5)
+		mem = mem.Crash()
+		_ = l.stop() // the disk is gone
+		disk := vfs.NewFaulty(mem, nil)
+		if l, err = boot(t, disk, crashSettings...); err != nil {
+			t.Fatal(err)
+		}
+		read := disk.Counts("data/t-0/00000000000000000000.log").BytesRead
+		if read < 5*10_000 || read > 8*10_000 {
+			t.Errorf("read %d bytes, of which 50,000 were new", read)
+		}
+		values, err := l.all(id, 0)
+		if err != nil || len(values) != 205 {
+			t.Errorf("%d records, %v", len(values), err)
+		}
+		if err := l.stop(); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -21,6 +21,8 @@ import (
 // life is a running node, and a connection to it.
 type life struct {
 	*link.Link
+	network transport.Network
+	address string
 	ctx    context.Context
 	cancel context.CancelFunc
 	ended  chan error
@@ -37,25 +39,41 @@ func boot(t *testing.T, disk vfs.FS, settings ...string) (*life, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	network := transport.NewPipe()
+	return bootOn(t, values, disk, transport.NewPipe())
+}
+
+// bootOn starts a node on a network.
+func bootOn(t *testing.T, values *config.Values, disk vfs.FS, network transport.Network) (*life, error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	l := &life{ctx: ctx, cancel: cancel, ended: make(chan error, 1)}
-	ready := make(chan struct{})
+	l.network = network
+	ready := make(chan broker.Ready, 1)
 	go func() {
 		l.ended <- broker.Run(ctx, broker.Options{Values: values, FS: disk, Network: network,
-			Log: slog.New(slog.DiscardHandler), Ready: func(broker.Ready) { close(ready) }})
+			Log: slog.New(slog.DiscardHandler), Ready: func(r broker.Ready) { ready <- r }})
 	}()
 	select {
-	case <-ready:
+	case r := <-ready:
+		l.address = r.Listeners[0].Address()
 	case err := <-l.ended:
 		cancel()
 		return nil, fmt.Errorf("start: %w", err)
 	}
-	if l.Link, err = link.Dial(ctx, link.Options{Network: network, Address: nodeAddress, ClientID: "test", Timeout: 2 * time.Minute}); err != nil {
+	first, err := l.again()
+	if err != nil {
 		_ = l.stop() // the node lives no longer than the reason to give up
 		return nil, err
 	}
-	return l, nil
+	return first, nil
+}
+
+// again is another connection to the node.
+func (l *life) again() (*life, error) {
+	another := *l
+	var err error
+	another.Link, err = link.Dial(l.ctx, link.Options{Network: l.network, Address: l.address, ClientID: "test", Timeout: 2 * time.Minute})
+	return &another, err
 }
 
 // stop ends the node in good order, if it can still do that.
