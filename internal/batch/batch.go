@@ -129,7 +129,7 @@ func Size(header []byte) (int, error) {
 // Check reports whether the batch is one of magic 2 with the length it says and
 // the checksum of its bytes. It does not look at the records.
 func (b Batch) Check() error {
-	if err := b.CheckHeader(); err != nil {
+	if err := b.checkFormat(); err != nil {
 		return err
 	}
 	if int(b.Length())+LengthEnd != len(b) {
@@ -138,21 +138,36 @@ func (b Batch) Check() error {
 	if crc := b.computeCRC(); crc != b.CRC() {
 		return kerr.CorruptMessage.With("record batch at offset %d has checksum %08x, its bytes %08x", b.BaseOffset(), b.CRC(), crc)
 	}
-	return nil
+	return b.checkNumbers()
 }
 
 // CheckHeader looks only at the header, of which b may be no more than: magic,
 // codec, and numbers that cannot be.
 func (b Batch) CheckHeader() error {
+	if err := b.checkFormat(); err != nil {
+		return err
+	}
+	return b.checkNumbers()
+}
+
+func (b Batch) checkFormat() error {
 	switch {
 	case len(b) < HeaderSize:
 		return kerr.CorruptMessage.With("record batch of %d bytes is smaller than its header", len(b))
 	case b.Magic() != Magic2:
 		return kerr.CorruptMessage.With("record batch has magic %d, only 2 is supported", b.Magic())
+	}
+	return nil
+}
+
+// checkNumbers comes after the checksum where there is one: bytes that changed on
+// their way are CORRUPT_MESSAGE, a client that writes nonsense is INVALID_RECORD.
+func (b Batch) checkNumbers() error {
+	switch {
 	case b.LastOffsetDelta() < 0:
-		return kerr.CorruptMessage.With("record batch has last offset delta %d", b.LastOffsetDelta())
+		return kerr.InvalidRecord.With("record batch has last offset delta %d", b.LastOffsetDelta())
 	case b.RecordCount() < 0:
-		return kerr.CorruptMessage.With("record batch has %d records", b.RecordCount())
+		return kerr.InvalidRecord.With("record batch has %d records", b.RecordCount())
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func (b Batch) Records(maxOut int) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		payload, err := b.decompress(nil, maxOut)
 		if err != nil {
-			yield(Record{}, err)
+			yield(Record{}, undecodable(err))
 			return
 		}
 		s := newScanner(b, payload)
@@ -52,19 +52,22 @@ func (b Batch) Records(maxOut int) iter.Seq2[Record, error] {
 	}
 }
 
-// decompress is the batch's records, in dst's memory if they were compressed.
+// decompress is the batch's records, in dst's memory if they were compressed. The
+// error is package compress's.
 func (b Batch) decompress(dst []byte, maxOut int) ([]byte, error) {
 	if b.Codec() == compress.None || b.RecordCount() == 0 {
 		return b.Payload(), nil
 	}
-	out, err := compress.Decompress(b.Codec(), dst, b.Payload(), maxOut)
+	return compress.Decompress(b.Codec(), dst, b.Payload(), maxOut)
+}
+
+// undecodable is Kafka's answer to records that do not decompress; no client sends
+// them again, whichever the code.
+func undecodable(err error) error {
 	if errors.Is(err, compress.ErrTooLarge) {
-		return nil, kerr.InvalidRecord.With("records do not decompress: %v", err)
+		return kerr.InvalidRecord.With("records do not decompress: %v", err)
 	}
-	if err != nil { // Kafka's answer; no client sends this again, whichever the code
-		return nil, kerr.UnknownServerError.With("records do not decompress: %v", err)
-	}
-	return out, nil
+	return kerr.UnknownServerError.With("records do not decompress: %v", err)
 }
 
 // scanner walks over decompressed records without copying or allocating:

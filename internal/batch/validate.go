@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"errors"
 	"sync"
 
 	"github.com/stromkafka/strom/internal/compress"
@@ -58,6 +59,15 @@ var scratch = sync.Pool{New: func() any { return new([]byte) }}
 // maxScratch is the largest buffer that is kept for the next batch.
 const maxScratch = 4 << 20
 
+// large is held while a batch is looked into that decompresses to more than
+// maxScratch: one at a time, so that many small requests that become large do not
+// take memory for all at once. Its buffer serves the next one, until the second
+// garbage collection after.
+var (
+	large        sync.Mutex
+	largeScratch = sync.Pool{New: func() any { return new([]byte) }}
+)
+
 // Apply looks at every record of b, which must have passed Check, and returns
 // the batch to append: b itself with its timestamp fields set, or a new one if
 // it had to be compressed otherwise or its offsets counted anew. Base offset and
@@ -81,11 +91,28 @@ func (r *Rules) Apply(b Batch) (Batch, error) {
 	}
 	buf := scratch.Get().(*[]byte)
 	defer putScratch(buf)
-	payload, err := b.decompress((*buf)[:0], r.MaxDecompressed)
+	payload, err := b.decompress((*buf)[:0], min(r.MaxDecompressed, maxScratch))
+	if errors.Is(err, compress.ErrTooLarge) && r.MaxDecompressed > maxScratch {
+		return r.applyLarge(b, target)
+	}
 	if err != nil {
-		return nil, err
+		return nil, undecodable(err)
 	}
 	*buf = payload
+	return r.applyTo(b, payload, target)
+}
+
+// applyLarge looks into a batch that decompresses to more than maxScratch.
+func (r *Rules) applyLarge(b Batch, target compress.Codec) (Batch, error) {
+	large.Lock()
+	defer large.Unlock()
+	buf := largeScratch.Get().(*[]byte)
+	defer largeScratch.Put(buf)
+	payload, err := b.decompress((*buf)[:0], r.MaxDecompressed)
+	*buf = payload // grown, even if it was not large enough
+	if err != nil {
+		return nil, undecodable(err)
+	}
 	return r.applyTo(b, payload, target)
 }
 

@@ -23,9 +23,9 @@ type life struct {
 	*link.Link
 	network transport.Network
 	address string
-	ctx    context.Context
-	cancel context.CancelFunc
-	ended  chan error
+	ctx     context.Context
+	cancel  context.CancelFunc
+	ended   chan error
 }
 
 // nodeAddress is where nodes listen in their own network.
@@ -45,7 +45,7 @@ func boot(t *testing.T, disk vfs.FS, settings ...string) (*life, error) {
 // bootOn starts a node on a network.
 func bootOn(t *testing.T, values *config.Values, disk vfs.FS, network transport.Network) (*life, error) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context())) // it is still there in the test's cleanup
 	l := &life{ctx: ctx, cancel: cancel, ended: make(chan error, 1)}
 	l.network = network
 	ready := make(chan broker.Ready, 1)
