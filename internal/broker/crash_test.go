@@ -339,6 +339,7 @@ const (
 	powerLost     fault = iota // and of what was not synced, some is there
 	processKilled              // and the operating system has all that was written
 	syncFailed                 // what it should have covered is dropped; the power goes at the end
+	diskFull                   // from now on nothing can be added; the power goes at the end
 )
 
 // trial is one run of the story.
@@ -353,7 +354,7 @@ type trial struct {
 
 func (c trial) String() string {
 	return fmt.Sprintf("%s, policy %s, before operation %d, seed %d",
-		[]string{"power lost", "process killed", "sync failed"}[c.fault], c.policy, c.at, c.seed)
+		[]string{"power lost", "process killed", "sync failed", "disk full"}[c.fault], c.policy, c.at, c.seed)
 }
 
 // run plays the story on a disk that the fault hits, and then looks at what is
@@ -376,7 +377,11 @@ func (c trial) run(t *testing.T) (operations int, broken error) {
 			if after != nil || !c.hits(op.Kind) {
 				return nil
 			}
-			if operations++; operations != c.at {
+			operations++
+			if c.fault == diskFull && c.at > 0 && operations >= c.at {
+				return &vfs.ShortWrite{Wrote: op.Length / 2, Err: syscall.ENOSPC}
+			}
+			if operations != c.at {
 				return nil
 			}
 			switch c.fault {
@@ -407,14 +412,18 @@ func (c trial) run(t *testing.T) (operations int, broken error) {
 }
 
 func (c trial) hits(k vfs.OpKind) bool {
-	if c.fault == syncFailed {
+	switch c.fault {
+	case syncFailed:
 		return k == vfs.OpSync || k == vfs.OpSyncDir
+	case diskFull:
+		return k == vfs.OpWrite || k == vfs.OpMkdir
 	}
 	return k.Changes()
 }
 
-// everywhere runs the story with the fault at each operation. STROM_CRASH=all
-// leaves none out; otherwise a part of the points is, another one with each seed.
+// everywhere runs the story with the fault at every stride-th operation.
+// STROM_CRASH=all leaves none out and tries more seeds of what is kept. How many
+// operations there are differs a little from run to run, as goroutines do.
 func everywhere(t *testing.T, c trial, stride int) {
 	total, broken := c.run(t)
 	if broken != nil {
@@ -451,6 +460,12 @@ func TestKilledAnywhere(t *testing.T) {
 func TestFailedSyncAnywhere(t *testing.T) {
 	for _, policy := range []string{"fsync", "os"} {
 		t.Run(policy, func(t *testing.T) { everywhere(t, trial{fault: syncFailed, policy: policy}, 1) })
+	}
+}
+
+func TestDiskFullAnywhere(t *testing.T) {
+	for _, policy := range []string{"fsync", "os"} {
+		t.Run(policy, func(t *testing.T) { everywhere(t, trial{fault: diskFull, policy: policy}, 1) })
 	}
 }
 

@@ -548,3 +548,27 @@ func TestConcurrentAppendReadTruncate(t *testing.T) {
 	})
 	done.Wait()
 }
+
+// Offsets, order and what is durable do not depend on the clock, whichever way it
+// jumps.
+func TestClockJumps(t *testing.T) {
+	l, o := newLog(t)
+	for i, jump := range []time.Duration{0, 1000 * time.Hour, -1000 * time.Hour, -500000 * time.Hour, 0} {
+		now := testNow.Add(jump)
+		info, err := l.AppendLeader(records(t, batch.Options{}, 2, 20, now.UnixMilli()), Append{Epoch: 1, Now: now})
+		if err != nil || info.FirstOffset != model.Offset(2*i) {
+			t.Fatalf("jump %v: offset %d, %v", jump, info.FirstOffset, err)
+		}
+	}
+	want := offsets(t, l, 0)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, o)
+	if got := offsets(t, l, 0); l.End() != 10 || !slices.Equal(got, want) {
+		t.Errorf("end %d, %v, want %v", l.End(), got, want)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
