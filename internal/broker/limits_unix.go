@@ -14,5 +14,5 @@ func openFileLimit() int {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
 		return 1024
 	}
-	return int(min(uint64(l.Cur), math.MaxInt32))
+	return int(min(l.Cur, math.MaxInt32))
 }

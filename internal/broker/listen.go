@@ -147,5 +147,5 @@ func (n *node) brokerEndpoints() ([]metadata.Endpoint, error) {
 }
 
 func endpoint(l config.Listener) metadata.Endpoint {
-	return metadata.Endpoint{Name: l.Name, Host: l.Host, Port: uint16(l.Port), Protocol: int16(l.Protocol)}
+	return metadata.Endpoint{Name: l.Name, Host: l.Host, Port: l.Port, Protocol: int16(l.Protocol)}
 }

@@ -153,7 +153,7 @@ func (n *node) registerController(ctx context.Context) error {
 	request := &wire.ControllerRegistrationRequest{ControllerID: int32(n.config.ID), IncarnationID: incarnation}
 	for _, l := range bound(n.controllers, n.config.AdvertisedController) {
 		request.Listeners = append(request.Listeners, wire.ControllerRegistrationRequestListener{
-			Name: l.Name, Host: l.Host, Port: uint16(l.Port), SecurityProtocol: int16(l.Protocol),
+			Name: l.Name, Host: l.Host, Port: l.Port, SecurityProtocol: int16(l.Protocol),
 		})
 	}
 	for _, f := range n.supported() {

@@ -51,11 +51,11 @@ const clearLine = "\r\x1b[K"
 
 // note tells the person at standard error something that is no failure.
 func (c *CLI) note(format string, args ...any) {
-	clear := ""
+	erase := ""
 	if c.progressing.Load() {
-		clear = clearLine
+		erase = clearLine
 	}
-	fmt.Fprintf(c.env.Err, "%s%s %s\n", clear, c.errStyle().dim("strom:"), fmt.Sprintf(format, args...))
+	fmt.Fprintf(c.env.Err, "%s%s %s\n", erase, c.errStyle().dim("strom:"), fmt.Sprintf(format, args...))
 }
 
 // A table is aligned columns, two spaces apart, without lines around them: it

@@ -229,9 +229,10 @@ func (q *metadataQuery) create(ctx context.Context, missing []string, failed map
 	}
 	var created []string
 	for _, t := range response.(*wire.CreateTopicsResponse).Topics {
-		if t.ErrorCode == 0 || t.ErrorCode == kerr.TopicAlreadyExists.Code {
+		switch t.ErrorCode {
+		case 0, kerr.TopicAlreadyExists.Code:
 			created = append(created, t.Name)
-		} else if t.ErrorCode == kerr.InvalidTopicException.Code {
+		case kerr.InvalidTopicException.Code:
 			failed[t.Name] = kerr.InvalidTopicException
 		}
 	}

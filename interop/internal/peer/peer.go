@@ -62,10 +62,10 @@ const Reference = "interop/kafka/apache-kafka"
 // Resolve turns the name of a program into its absolute path: apache-kafka is Apache Kafka; a name is a file under root
 // or an absolute path; without a name Strom is built into dir.
 func Resolve(root, name, dir string) (string, error) {
-	switch {
-	case name == "":
+	switch name {
+	case "":
 		return build(root, dir)
-	case name == "apache-kafka":
+	case "apache-kafka":
 		name = Reference
 	}
 	if !filepath.IsAbs(name) {
