@@ -573,3 +573,35 @@ func TestClockJumps(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Without any sync a power loss leaves a prefix: never a log that begins in the
+// middle because the first segment's name was lost and a later one's kept.
+func TestFirstSegmentOutlivesTheNext(t *testing.T) {
+	for seed := range uint64(200) {
+		mem := vfs.NewMem()
+		if err := errors.Join(mem.MkdirAll("/data", 0o755), mem.SyncDir("/")); err != nil {
+			t.Fatal(err)
+		}
+		o := testOptions(mem)
+		o.Files = NewFiles(mem, 4)
+		l := open(t, o)
+		for range 100 {
+			appendN(t, l, 2)
+		}
+		if len(l.segments) < 2 {
+			t.Fatal("no segment rolled")
+		}
+		mem = mem.PowerLoss(vfs.KeepRandom(seed))
+		o.FS, o.Files = mem, NewFiles(mem, 4)
+		again, err := Open(o)
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if again.Start() != 0 {
+			t.Errorf("seed %d: the log begins at %d", seed, again.Start())
+		}
+		if err := again.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -18,8 +18,12 @@ func (l *Log) recover(o Options) (model.Offset, error) {
 		if err != nil {
 			return 0, err
 		}
+		// The name of the first segment outlives the next ones, even if nothing is
+		// ever synced: a log that begins in the middle would be no prefix.
+		if err := l.fs.SyncDir(l.dir); err != nil {
+			return 0, errors.Join(err, fresh.discard())
+		}
 		l.segments = []*segment{fresh}
-		l.dirChanges++
 		return o.LogStart, nil
 	}
 	if o.CleanShutdown {
