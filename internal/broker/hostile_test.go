@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -91,7 +92,11 @@ func (g *target) dial() net.Conn {
 }
 
 // peak is the most memory that the heap took while do ran.
+//
+// The collector is kept close behind: what it has not come to yet depends on the
+// machine's speed and is not what the broker holds.
 func peak(do func()) (bytes uint64) {
+	defer debug.SetGCPercent(debug.SetGCPercent(10))
 	runtime.GC()
 	var before, now runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -194,8 +199,8 @@ func TestHostileBatches(t *testing.T) {
 }
 
 // Small batches that would be large, many at once, take no more memory than one of
-// them may (128 MiB), what its buffer took while it grew, and as much again until
-// the collector comes: all at once would take several times that.
+// them may (128 MiB) and what its buffer took while it grew: all at once would take
+// several times that.
 func TestHostileCompression(t *testing.T) {
 	g := newTarget(t)
 	for _, c := range []struct {
@@ -207,7 +212,7 @@ func TestHostileCompression(t *testing.T) {
 			t.Logf("%d bytes become %d", len(bomb), c.size)
 			used := peak(func() { g.throw(t, bomb, 6) })
 			t.Logf("%d MiB", used>>20)
-			if used > 700<<20 {
+			if used > 400<<20 {
 				t.Errorf("took %d MiB", used>>20)
 			}
 			g.unharmed("a bomb")
