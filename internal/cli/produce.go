@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 const (
@@ -110,7 +111,7 @@ func (c *CLI) produce(cmd *cobra.Command, o produce) error {
 		return err
 	}
 	defer client.Close()
-	if err := o.checkTopic(ctx, newCluster(client)); err != nil {
+	if err := o.checkTopic(ctx, newCluster(client), client); err != nil {
 		return err
 	}
 	if c.env.InTerminal && !o.quiet {
@@ -127,6 +128,7 @@ func (c *CLI) produce(cmd *cobra.Command, o produce) error {
 func (o produce) options(cmd *cobra.Command) ([]kgo.Opt, error) {
 	opts := []kgo.Opt{
 		kgo.DefaultProduceTopic(o.topic),
+		kgo.AllowAutoTopicCreation(),
 		kgo.ProducerBatchMaxBytes(o.maxBytes),
 		kgo.MaxBufferedBytes(max(maxBuffered, 2*int(o.maxBytes))),
 		kgo.RecordDeliveryTimeout(o.timeout),
@@ -168,14 +170,42 @@ func (o produce) options(cmd *cobra.Command) ([]kgo.Opt, error) {
 	return opts, nil
 }
 
-func (o produce) checkTopic(ctx context.Context, k *cluster) error {
+// checkTopic finds the topic, or has it made where the cluster makes topics that
+// producers ask for (auto.create.topics.enable), as every producer has.
+func (o produce) checkTopic(ctx context.Context, k *cluster, client *kgo.Client) error {
 	bounded, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()
 	t, err := findTopic(bounded, k, o.topic)
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		if made, failed := askForTopic(bounded, client, o.topic); failed != nil {
+			return failed
+		} else if !made {
+			return err
+		}
+		if t, err = findTopic(bounded, k, o.topic); errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.LeaderNotAvailable) {
+			return nil // it is on its way: writing waits for it
+		}
+	}
 	if err != nil || o.partition == anyPartition {
 		return err
 	}
 	return hasPartition(t, o.partition)
+}
+
+// askForTopic asks for a topic in the way that makes it. It reports whether it is
+// there, or will be soon.
+func askForTopic(ctx context.Context, client *kgo.Client, topic string) (bool, error) {
+	q := kmsg.NewPtrMetadataRequest()
+	q.AllowAutoTopicCreation = true
+	t := kmsg.NewMetadataRequestTopic()
+	t.Topic = &topic
+	q.Topics = append(q.Topics, t)
+	r, err := q.RequestWith(ctx, client)
+	if err != nil || len(r.Topics) != 1 {
+		return false, err
+	}
+	code := kerr.ErrorForCode(r.Topics[0].ErrorCode)
+	return code == nil || errors.Is(code, kerr.LeaderNotAvailable), nil
 }
 
 func hasPartition(t kadm.TopicDetail, partition int32) error {
