@@ -135,6 +135,7 @@ type message struct {
 	call     uint64
 	request  wire.Request
 	response wire.Response // nil with a nil request: the connection failed
+	failure  Failure
 }
 
 type network struct {
@@ -169,7 +170,7 @@ func testConfig(id model.NodeID, voters VoterSet) Config {
 	return Config{
 		NodeID: id, DirectoryID: model.DirectoryID{0: 0xd, 15: byte(id)}, ClusterID: "test",
 		Listener: "CONTROLLER", StaticVoters: voters,
-		FetchTimeout: 2 * time.Second, RequestTimeout: 2 * time.Second, RetryBackoff: 20 * time.Millisecond,
+		ElectionTimeout: time.Second, ElectionBackoff: time.Second, FetchTimeout: 2 * time.Second, RequestTimeout: 2 * time.Second, RetryBackoff: 20 * time.Millisecond,
 		FetchMaxBytes: 1 << 20, SnapshotMaxBytes: 64, Rand: rand.New(rand.NewPCG(1, uint64(id))),
 	}
 }
@@ -312,6 +313,12 @@ func (nd *node) effect(e Effect) {
 	case Truncate:
 		d.entries = d.entries[:e.End-d.start]
 		d.synced = min(d.synced, e.End)
+	case ProposeControl:
+		offset := d.end()
+		for _, r := range e.Records {
+			d.entries = append(d.entries, controlEntry(e.Epoch, r))
+		}
+		nd.step(ControlAppended{e.Epoch, offset, e.Records, d.end()})
 	case Sync:
 		nd.sync()
 	case WriteSnapshot:
@@ -385,12 +392,12 @@ func (n *network) deliver(i int) {
 	to := n.nodes[msg.to]
 	if msg.request == nil {
 		if to != nil {
-			to.step(Response{msg.call, msg.response})
+			to.step(Response{msg.call, msg.response, msg.failure})
 		}
 		return
 	}
 	if to == nil || to.m == nil || to.halt != "" {
-		n.queue = append(n.queue, message{from: msg.to, to: msg.from, call: msg.call})
+		n.queue = append(n.queue, message{from: msg.to, to: msg.from, call: msg.call, failure: Refused})
 		return
 	}
 	n.token++
