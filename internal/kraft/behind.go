@@ -7,22 +7,44 @@ import "github.com/stromkafka/strom/internal/model"
 // forgotten its votes and what it acknowledged; if it voted, a majority could
 // elect a leader that lacks committed records. Nothing tells its empty log from
 // that of a new quorum, so a static voter that begins with an empty log is behind
-// until it holds everything that a leader of the quorum calls committed:
+// until it holds everything that a leader of the quorum calls committed. Its vote,
+// also the one for itself, goes
 //
-//   - it votes only for who has an empty log too, which is how a new quorum elects
-//     its first leader;
-//   - it stands for election only while its own log is empty.
+//   - to who has an empty log, which is how a new quorum elects its first leader.
+//     The price: while a quorum is so new that one voter has never caught up, the
+//     disk of another must not be lost;
+//   - to who has all that every other voter has. That is no less than a majority
+//     of the disks that are left can know, and is needed when a new quorum's first
+//     leader stopped before it could tell anybody what is committed: without this
+//     rule all voters would be behind for ever. Others are asked for it with a
+//     pre-vote for the log in question; an answer stays true, for what a voter
+//     learns later the ordinary rules see to.
 //
-// A replaced voter is outvoted by those that have records: they refuse it, it
-// refuses them, and so a majority of voters that are not behind must exist. The
-// price: a new quorum whose first leader wrote its first record, and stopped
-// before anybody fetched it, elects another only when a majority of the voters
-// with empty logs is there.
+// Pre-votes are answered as by anybody: they elect nobody.
 //
-// A restart must not end it, for a log that is filled in part is worse than an
-// empty one: it looks like one that never lost anything. So the quorum-state file
-// remembers. Voters that the log names are known by directory too, and a
-// replaced disk is then simply another replica, which is no voter.
+// A restart must not end being behind, for a log that is filled in part is worse
+// than an empty one: it looks like one that never lost anything. So the
+// quorum-state file remembers. Voters that the log names are known by directory
+// too, and a replaced disk is then simply another replica, which is no voter.
+
+// position is where a log ends.
+type position struct {
+	epoch model.Epoch
+	end   model.Offset
+}
+
+func (p position) atLeast(q position) bool {
+	return p.epoch > q.epoch || (p.epoch == q.epoch && p.end >= q.end)
+}
+
+func (m *Machine) position() position { return position{m.log.lastEpoch(), m.log.end} }
+
+// inquiry is what other voters have said of their logs.
+type inquiry struct {
+	of position // the log that is asked about
+	// vouched are logs in which there is all that a voter's log has.
+	vouched map[model.NodeID]position
+}
 
 // isStaticVoter tells that the voter set names this node without a directory,
 // beside others.
@@ -40,17 +62,63 @@ func (m *Machine) isStaticVoter() bool {
 func (m *Machine) hasNoPast() bool { return m.isStaticVoter() && m.log.end == 0 }
 
 // mayStand tells whether this voter's log is worth a candidacy.
-func (m *Machine) mayStand() bool { return !m.behind || m.log.end == 0 }
+func (m *Machine) mayStand() bool { return m.mayTrust(m.position()) }
 
-// mayTrust tells whether this voter's vote means anything for a candidate whose
-// log ends at end.
-func (m *Machine) mayTrust(end model.Offset) bool { return !m.behind || end == 0 }
+// mayTrust tells whether this voter may vote for a log.
+func (m *Machine) mayTrust(p position) bool {
+	return !m.behind || p.end == 0 || (m.inquiry != nil && len(m.doubters(p)) == 0)
+}
+
+// doubters are the voters that have not vouched for a log.
+func (m *Machine) doubters(p position) (out []Peer) {
+	for _, v := range m.log.voters() {
+		if least, ok := m.inquiry.vouched[v.ID]; v.ID == m.cfg.NodeID || (ok && p.atLeast(least)) {
+			continue
+		}
+		a, _ := AddressOf(v.Endpoints, m.cfg.Listener)
+		out = append(out, Peer{v.ID, a})
+	}
+	return out
+}
+
+// inquire asks about the log for which a vote is wanted.
+func (m *Machine) inquire(p position) {
+	if !m.behind || p.end == 0 {
+		return
+	}
+	if m.inquiry == nil {
+		m.inquiry = &inquiry{vouched: map[model.NodeID]position{}}
+	}
+	m.inquiry.of = p
+}
+
+// vouches takes the word of a voter that a log has all that its own has.
+func (m *Machine) vouches(id model.NodeID, p position) {
+	if m.inquiry == nil {
+		return
+	}
+	if least, ok := m.inquiry.vouched[id]; !ok || least.atLeast(p) {
+		m.inquiry.vouched[id] = p
+	}
+}
+
+// sendInquiry asks those who have not vouched.
+func (m *Machine) sendInquiry() {
+	if m.inquiry == nil {
+		return
+	}
+	for _, p := range m.doubters(m.inquiry.of) {
+		if m.calls.idle(p.ID, m.now) {
+			m.call(p, m.voteRequest(p, m.inquiry.of, true))
+		}
+	}
+}
 
 // caughtUp ends being behind: this replica has synced all that a leader calls
 // committed.
 func (m *Machine) caughtUp() {
 	if m.behind {
-		m.behind = false
+		m.behind, m.inquiry = false, nil
 		m.persist()
 	}
 }

@@ -68,6 +68,17 @@ func (c *calls) idle(id model.NodeID, now time.Time) bool {
 	return !busy && !c.pauses[id].until.After(now)
 }
 
+// fetching tells whether a Fetch, or what takes its turn, is under way. There is
+// never more than one, lest an offset be appended twice.
+func (c *calls) fetching() bool {
+	for _, one := range c.flying {
+		if _, vote := one.body.(*wire.VoteRequest); !vote {
+			return true
+		}
+	}
+	return false
+}
+
 // answered takes the call with this number out of what is under way.
 func (c *calls) answered(number uint64) (call, bool) {
 	for id, one := range c.flying {
@@ -169,12 +180,15 @@ func (m *Machine) send() {
 		return
 	}
 	switch m.role {
-	case Unattached, Follower:
+	case Unattached:
+		m.sendInquiry()
+		m.fetch()
+	case Follower:
 		m.fetch()
 	case Prospective, Candidate:
 		for _, p := range m.askedPeers() {
 			if m.calls.idle(p.ID, m.now) {
-				m.call(p, m.voteRequest(p))
+				m.call(p, m.voteRequest(p, m.position(), m.role == Prospective))
 			}
 		}
 	case Leader:

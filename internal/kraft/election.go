@@ -86,7 +86,7 @@ func (m *Machine) becomeUnattached(epoch model.Epoch, leader model.NodeID) {
 	}
 	m.enter(Unattached, epoch, leader, nil)
 	switch {
-	case !m.isVoter() || !m.mayStand():
+	case !m.isVoter() || m.stopping:
 	case !left.IsZero():
 		m.election = left
 	default:
@@ -111,6 +111,7 @@ func (m *Machine) stand() {
 	case m.stopping || !m.isVoter():
 		return
 	case !m.mayStand():
+		m.inquire(m.position())
 		m.becomeUnattached(m.epoch, m.leader) // looks for a leader with Fetches
 	case m.isSoleVoter():
 		m.becomeCandidate()

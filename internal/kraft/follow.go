@@ -69,7 +69,7 @@ type download struct {
 }
 
 func (f *fetcher) deadline(m *Machine) time.Time {
-	if f.blocked || len(m.calls.flying) > 0 {
+	if f.blocked || m.calls.fetching() {
 		return time.Time{}
 	}
 	return m.calls.ready(m.candidates(), m.now)
@@ -79,7 +79,7 @@ func (f *fetcher) deadline(m *Machine) time.Time {
 // leader of old, is synced first where a Fetch is an acknowledgement.
 func (m *Machine) fetch() {
 	f := &m.fetcher
-	if f.blocked || len(m.calls.flying) > 0 {
+	if f.blocked || m.calls.fetching() {
 		return
 	}
 	if m.cfg.Controller && m.log.synced < m.log.end {
@@ -412,5 +412,6 @@ func (m *Machine) installed(e Installed) {
 		m.halt("snapshot %s: %v", e.Snapshot, err)
 		return
 	}
+	m.fetcher.hw = -1 // what was told before may be less
 	m.setHighWatermark(e.Snapshot.End)
 }

@@ -114,6 +114,8 @@ type node struct {
 	log  *strings.Builder // of effects; nil is none
 
 	bootstrap []Control // of a 0-0 checkpoint
+	lost      *disk     // that was replaced, with the directory it was
+	lostDir   model.DirectoryID
 }
 
 func (nd *node) storedLog() Log {
@@ -143,11 +145,12 @@ type network struct {
 	nodes map[model.NodeID]*node
 	queue []message
 	token Token
-	owed  map[Token]message // requests by the token they were given
+	owed  map[Token]message        // requests by the token they were given
+	cut   map[[2]model.NodeID]bool // links on which all is lost, by direction
 }
 
 func newNetwork() *network {
-	return &network{now: time.UnixMilli(1_000_000).UTC(), nodes: map[model.NodeID]*node{}, owed: map[Token]message{}}
+	return &network{now: time.UnixMilli(1_000_000).UTC(), nodes: map[model.NodeID]*node{}, owed: map[Token]message{}, cut: map[[2]model.NodeID]bool{}}
 }
 
 func voterSet(ids ...model.NodeID) VoterSet {
@@ -205,6 +208,9 @@ func (nd *node) start() error {
 
 // crash loses what was not synced, and all that was asked of the node.
 func (nd *node) crash() {
+	if nd.m == nil {
+		return
+	}
 	nd.m = nil
 	if keep := nd.disk.synced - nd.disk.start; int(keep) < len(nd.disk.entries) {
 		nd.disk.entries = nd.disk.entries[:max(keep, 0)]
@@ -251,8 +257,21 @@ func (nd *node) sync() {
 	nd.step(Synced{nd.disk.synced})
 }
 
+func (nd *node) syncIfUp() {
+	if nd.m != nil && nd.halt == "" {
+		nd.sync()
+	}
+}
+
+func versionRecord(v int16) *wire.KRaftVersionRecord {
+	return &wire.KRaftVersionRecord{KRaftVersion: v}
+}
+
 // freeze writes a snapshot at the high watermark.
 func (nd *node) freeze() {
+	if nd.m == nil {
+		return
+	}
 	at := nd.hw - nd.disk.start
 	if at <= 0 {
 		return
@@ -277,7 +296,7 @@ func (nd *node) freeze() {
 // clean drops the log below the newest snapshot.
 func (nd *node) clean() {
 	n := len(nd.disk.snapshots)
-	if n == 0 {
+	if n == 0 || nd.m == nil {
 		return
 	}
 	newest := nd.disk.snapshots[n-1]
@@ -390,6 +409,9 @@ func (n *network) deliver(i int) {
 	msg := n.queue[i]
 	n.queue = append(n.queue[:i:i], n.queue[i+1:]...)
 	to := n.nodes[msg.to]
+	if n.cut[[2]model.NodeID{msg.from, msg.to}] {
+		return
+	}
 	if msg.request == nil {
 		if to != nil {
 			to.step(Response{msg.call, msg.response, msg.failure})
@@ -414,6 +436,11 @@ func (n *network) drop(i int) {
 		fail = message{from: msg.from, to: msg.to, call: msg.call}
 	}
 	n.queue = append(n.queue, fail)
+}
+
+// vanish loses the i-th message, and nobody notices.
+func (n *network) vanish(i int) {
+	n.queue = append(n.queue[:i:i], n.queue[i+1:]...)
 }
 
 // settle delivers until nothing is under way.

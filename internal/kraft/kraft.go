@@ -132,9 +132,10 @@ type Machine struct {
 	// election is when the patience with the present role ends: that of
 	// Unattached, Prospective, Candidate and Resigned. Zero is never.
 	election time.Time
-	behind   bool // see behind.go
-	stopping bool // Shutdown was asked for
-	handover bool // it found this node leading
+	behind   bool     // see behind.go
+	inquiry  *inquiry // only while behind
+	stopping bool     // Shutdown was asked for
+	handover bool     // it found this node leading
 
 	leading   *leading   // only while role is Leader
 	resigned  *resigned  // only while role is Resigned
@@ -251,6 +252,9 @@ func (m *Machine) Deadline() time.Time {
 		}
 		return earlier(d, m.fetcher.deadline(m))
 	case Unattached:
+		if m.inquiry != nil {
+			d = earlier(d, m.calls.ready(m.doubters(m.inquiry.of), m.now))
+		}
 		return earlier(d, m.fetcher.deadline(m))
 	case Prospective, Candidate, Resigned:
 		return earlier(d, m.calls.ready(m.askedPeers(), m.now))

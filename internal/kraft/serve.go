@@ -25,6 +25,10 @@ type fetch struct {
 	maxBytes     int32
 	wait         time.Duration
 	deadline     time.Time
+	// counted tells that its progress has been recorded. It says how far the
+	// replica was when it asked, nothing of when it is answered: by then that
+	// replica may be gone.
+	counted bool
 }
 
 func (m *Machine) request(r Request) {
@@ -95,7 +99,10 @@ func (m *Machine) serve(f fetch, final bool) {
 		m.emit(Reply{f.token, r})
 		return
 	}
-	m.fetchedBy(f.replica, f.from)
+	if !f.counted {
+		f.counted = true
+		m.fetchedBy(f.replica, f.from)
+	}
 	r := m.fetchResponse(f, nil)
 	switch {
 	case f.from < m.log.end:

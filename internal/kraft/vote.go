@@ -6,9 +6,9 @@ import (
 	"github.com/stromkafka/strom/internal/wire"
 )
 
-// voteRequest asks a voter for its vote, or whether it would give it. A pre-vote
+// voteRequest asks a voter for its vote for a log, or whether it would give it. A pre-vote
 // carries the current epoch, not the one this node would stand in.
-func (m *Machine) voteRequest(to Peer) *wire.VoteRequest {
+func (m *Machine) voteRequest(to Peer, log position, pre bool) *wire.VoteRequest {
 	q := new(wire.VoteRequest)
 	q.Reset()
 	q.ClusterID, q.VoterID = &m.cfg.ClusterID, int32(to.ID)
@@ -17,8 +17,7 @@ func (m *Machine) voteRequest(to Peer) *wire.VoteRequest {
 	p.ReplicaEpoch, p.ReplicaID = int32(m.epoch), int32(m.cfg.NodeID)
 	p.ReplicaDirectoryID = model.UUID(m.cfg.DirectoryID)
 	p.VoterDirectoryID = model.UUID(m.log.voters().directory(to.ID))
-	p.LastOffsetEpoch, p.LastOffset = int32(m.log.lastEpoch()), int64(m.log.end)
-	p.PreVote = m.role == Prospective
+	p.LastOffsetEpoch, p.LastOffset, p.PreVote = int32(log.epoch), int64(log.end), pre
 	q.Topics = []wire.VoteRequestTopic{{TopicName: model.MetadataTopic, Partitions: []wire.VoteRequestPartition{p}}}
 	return q
 }
@@ -77,16 +76,23 @@ func (m *Machine) isMe(id int32, directory model.UUID) bool {
 
 // atLeastMine tells whether the candidate's log has all that this one has.
 func (m *Machine) atLeastMine(p wire.VoteRequestPartition) bool {
-	if last := m.log.lastEpoch(); model.Epoch(p.LastOffsetEpoch) != last {
-		return model.Epoch(p.LastOffsetEpoch) > last
-	}
-	return model.Offset(p.LastOffset) >= m.log.end
+	return claimed(p).atLeast(m.position())
+}
+
+// claimed is where the candidate's log ends.
+func claimed(p wire.VoteRequestPartition) position {
+	return position{model.Epoch(p.LastOffsetEpoch), model.Offset(p.LastOffset)}
 }
 
 // vote decides, and writes down a vote before anybody learns of it.
 func (m *Machine) vote(p wire.VoteRequestPartition) bool {
 	candidate := Replica{model.NodeID(p.ReplicaID), model.DirectoryID(p.ReplicaDirectoryID)}
-	if !m.mayTrust(model.Offset(p.LastOffset)) || !m.wouldVote(candidate, m.atLeastMine(p), p.PreVote) {
+	if !m.wouldVote(candidate, m.atLeastMine(p), p.PreVote) {
+		return false
+	}
+	m.inquire(claimed(p))
+	m.vouches(candidate.ID, claimed(p))
+	if !p.PreVote && !m.mayTrust(claimed(p)) {
 		return false
 	}
 	if p.PreVote || m.voted.ID >= 0 {
@@ -157,7 +163,14 @@ func (m *Machine) voteResponse(from call, r *wire.VoteResponse) bool {
 	for _, e := range r.NodeEndpoints {
 		n.at(m.cfg.Listener, e.NodeID, e.Host, int32(e.Port))
 	}
-	if o := m.learn(n); o != proceed || m.ballot == nil {
+	o := m.learn(n)
+	if o == proceed && m.role == Unattached && m.inquiry != nil {
+		if p.VoteGranted {
+			m.vouches(from.to.ID, claimed(from.body.(*wire.VoteRequest).Topics[0].Partitions[0]))
+		}
+		return p.VoteGranted
+	}
+	if o != proceed || m.ballot == nil {
 		return o != useless
 	}
 	if p.VoteGranted {
