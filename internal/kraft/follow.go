@@ -21,8 +21,6 @@ type following struct {
 	updated  bool      // it has been told
 }
 
-func (f *following) deadline() time.Time { return earlier(f.fetchBy, f.updateAt) }
-
 // heardFromLeader renews the patience with the leader.
 func (m *Machine) heardFromLeader() {
 	f := m.following

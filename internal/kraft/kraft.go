@@ -248,7 +248,7 @@ func (m *Machine) Deadline() time.Time {
 		return earlier(d, m.leading.deadline(m))
 	case Follower:
 		if m.isVoter() && !m.stopping {
-			d = earlier(d, m.following.deadline())
+			d = earlier(d, m.following.fetchBy)
 		}
 		return earlier(d, m.fetcher.deadline(m))
 	case Unattached:

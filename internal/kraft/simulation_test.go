@@ -255,6 +255,9 @@ func (s *simulation) pass(d time.Duration) {
 		for _, id := range s.net.ids() {
 			if nd := s.net.nodes[id]; nd.m != nil && !nd.m.Deadline().IsZero() && !nd.m.Deadline().After(next) {
 				nd.step(Tick{})
+				if d := nd.m.Deadline(); nd.halt == "" && !d.IsZero() && !d.After(next) {
+					panic(fmt.Sprintf("node %d, %s, asks for a tick without end", id, nd.m.role))
+				}
 			}
 		}
 	}
