@@ -207,6 +207,9 @@ func (n *node) stop(p *parts) error {
 			}
 		}
 	}
+	if n.deaf != nil { // while the listeners still hear who leads next
+		n.quorum.HandOver(context.Background())
+	}
 	all = append(all, p.stop())
 	for _, s := range []*server.Server{n.clients, n.controllers} {
 		if s != nil {

@@ -101,6 +101,10 @@ func (n *node) serveClients() {
 func (n *node) serveControllers() {
 	v, q, routes := n.values, n.quorum, n.controllerRoutes
 	routes.Handle(wire.KeyFetch, &control.Fetch{Log: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyVote, &control.Vote{Quorum: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyBeginQuorumEpoch, &control.BeginQuorumEpoch{Quorum: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyEndQuorumEpoch, &control.EndQuorumEpoch{Quorum: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyUpdateRaftVoter, &control.UpdateRaftVoter{Quorum: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyFetchSnapshot, &control.FetchSnapshot{Log: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyDescribeQuorum, &control.DescribeQuorum{Quorum: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyApiVersions, &admin.ApiVersions{Served: routes.Served, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, View: &n.view, KRaftVersion: n.kraftVersion, Supported: n.supported()})

@@ -15,8 +15,8 @@ type Event interface{ event() }
 // Tick is the passing of time: nothing else happened.
 type Tick struct{}
 
-// Request is a request from another node or a client: FetchRequest,
-// FetchSnapshotRequest or DescribeQuorumRequest. It is answered by exactly one
+// Request is a request from another node or a client: Vote, BeginQuorumEpoch,
+// EndQuorumEpoch, Fetch, FetchSnapshot, UpdateRaftVoter or DescribeQuorum. It is answered by exactly one
 // Reply, ServeLog or ServeSnapshot with its token, unless it is Abandoned.
 type Request struct {
 	Token    Token
@@ -28,13 +28,23 @@ type Request struct {
 // Abandoned tells that nobody waits for the token's answer any more.
 type Abandoned struct{ Token Token }
 
-// Response is the outcome of a Send. A nil Body means that there is no answer:
-// the connection failed. Answers to calls that the machine has given up are
-// ignored.
+// Response is the outcome of a Send. A nil Body means that there is no answer,
+// and Failure why. Answers to calls that the machine has given up are ignored.
 type Response struct {
-	Call uint64
-	Body wire.Response
+	Call    uint64
+	Body    wire.Response
+	Failure Failure
 }
+
+// Failure is why a request has no answer.
+type Failure int8
+
+// The failures that the machine tells apart.
+const (
+	Disconnected Failure = iota
+	Refused              // nobody listens at the address: no process is there
+	Unsupported          // the peer does not know the request, or not at the version it needs
+)
 
 // Appended tells that the leader's shell has appended data, not yet synced.
 type Appended struct{ End model.Offset }
@@ -64,20 +74,36 @@ type Installed struct {
 // Cleaned tells that the log start moved up and older snapshots are gone.
 type Cleaned struct{ Start model.Offset }
 
-// Shutdown asks the replica to stop leading, cleanly.
+// Resign asks the leader of an epoch to stop leading it. Leaders of other epochs
+// are not meant.
+type Resign struct{ Epoch model.Epoch }
+
+// Shutdown asks the replica to stop leading, cleanly, and not to lead again.
+// Stopped tells when there is nothing left to wait for.
 type Shutdown struct{}
 
-func (Tick) event()      {}
-func (Request) event()   {}
-func (Abandoned) event() {}
-func (Response) event()  {}
-func (Appended) event()  {}
-func (Fetched) event()   {}
-func (Synced) event()    {}
-func (Frozen) event()    {}
-func (Installed) event() {}
-func (Cleaned) event()   {}
-func (Shutdown) event()  {}
+// ControlAppended answers ProposeControl: the records are in the log, not yet
+// synced, and it now ends at End.
+type ControlAppended struct {
+	Epoch   model.Epoch
+	Offset  model.Offset
+	Records []wire.Message
+	End     model.Offset
+}
+
+func (Tick) event()            {}
+func (Request) event()         {}
+func (Abandoned) event()       {}
+func (Response) event()        {}
+func (Appended) event()        {}
+func (Fetched) event()         {}
+func (Synced) event()          {}
+func (Frozen) event()          {}
+func (Installed) event()       {}
+func (Cleaned) event()         {}
+func (Shutdown) event()        {}
+func (Resign) event()          {}
+func (ControlAppended) event() {}
 
 // Effect is something to do. Effects are done in order; an effect that fails
 // ends the node, for the machine has already counted on it.
@@ -126,6 +152,14 @@ type AppendControl struct {
 	Records []wire.Message
 }
 
+// ProposeControl asks for one batch of control records in the middle of an
+// epoch, behind what the state machine on top has already placed.
+// ControlAppended follows when it is in the log, or never.
+type ProposeControl struct {
+	Epoch   model.Epoch
+	Records []wire.Message
+}
+
 // AppendFetched appends a leader's batches as they are. Fetched follows.
 type AppendFetched struct{ Records wire.Records }
 
@@ -169,6 +203,7 @@ func (ServeLog) effect()        {}
 func (ServeSnapshot) effect()   {}
 func (Persist) effect()         {}
 func (AppendControl) effect()   {}
+func (ProposeControl) effect()  {}
 func (AppendFetched) effect()   {}
 func (Truncate) effect()        {}
 func (Sync) effect()            {}

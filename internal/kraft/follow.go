@@ -9,27 +9,55 @@ import (
 	"github.com/stromkafka/strom/internal/wire"
 )
 
-// maxBackoff bounds how far the pause after failures of one peer grows.
-const maxBackoff = time.Second
+// following is what only a follower has.
+type following struct {
+	fetchBy time.Time // when a voter gives the leader up
+	// fetched tells that the leader has answered well in this epoch. Until the
+	// patience with it is over, nobody is told that an election could be won.
+	fetched bool
+	// probing is set when the leader refused a connection and is asked once more.
+	probing  bool
+	updateAt time.Time // when to look whether the leader must be told of this voter
+	updated  bool      // it has been told
+}
+
+// heardFromLeader renews the patience with the leader.
+func (m *Machine) heardFromLeader() {
+	f := m.following
+	f.fetchBy, f.fetched, f.probing = m.now.Add(m.cfg.FetchTimeout), true, false
+	m.suspects = false
+}
+
+// quickWait bounds the random wait between two refused connections.
+const quickWait = 150 * time.Millisecond
+
+// leaderRefused takes a refused connection for a sign that the leader's process
+// is gone: no packet is lost, no host is silent, the address answers that nobody
+// listens. A second one, after a random wait that keeps the voters from standing
+// at the same moment, counts as the fetch time-out, once an election time-out.
+// Should the leader live, its other followers refuse the pre-vote.
+func (m *Machine) leaderRefused() {
+	f := m.following
+	switch {
+	case !m.isVoter() || m.stopping:
+	case f.probing:
+		m.suspects, m.quickAt = true, m.now
+		m.stand()
+	case m.quickAt.IsZero() || m.now.Sub(m.quickAt) >= m.cfg.ElectionTimeout:
+		f.probing = true
+		p := m.calls.pauses[m.leader]
+		p.until = m.now.Add(time.Duration(m.cfg.Rand.Int64N(int64(quickWait) + 1)))
+		m.calls.pauses[m.leader] = p
+	}
+}
 
 // fetcher is the one conversation of a node that does not lead: a Fetch or a
 // FetchSnapshot, its outcome, the next.
 type fetcher struct {
-	calls    uint64 // sent so far; the newest call has this number
-	inFlight bool
-	to       Peer
-	deadLine time.Time // of the call in flight
 	// blocked is set while the shell appends, syncs or installs.
 	blocked  bool
-	pauses   map[model.NodeID]pause
 	hw       model.Offset // told by the last good response
 	download *download
-}
-
-// pause is how long to leave a peer alone.
-type pause struct {
-	failures int
-	until    time.Time
 }
 
 // download is a snapshot that is being fetched.
@@ -38,71 +66,53 @@ type download struct {
 	have int64
 }
 
-func newFetcher() fetcher { return fetcher{pauses: map[model.NodeID]pause{}, hw: -1} }
-
-// reset forgets what is in flight and what went wrong: another leader, another
-// conversation. Appends that the shell was asked for stay owed.
-func (f *fetcher) reset() {
-	f.inFlight, f.download, f.hw = false, nil, -1
-	clear(f.pauses)
-}
-
 func (f *fetcher) deadline(m *Machine) time.Time {
-	if f.inFlight {
-		return f.deadLine
-	}
-	if f.blocked {
+	if f.blocked || m.calls.fetching() {
 		return time.Time{}
 	}
-	var d time.Time
-	for _, p := range m.candidates() {
-		d = earlier(d, f.pauses[p.ID].until)
-	}
-	return d
+	return m.calls.ready(m.candidates(), m.now)
 }
 
-// expire gives up a call that took too long.
-func (f *fetcher) expire(m *Machine) {
-	if f.inFlight && !f.deadLine.After(m.now) {
-		f.inFlight, f.download = false, nil
-		f.failed(m, f.to.ID)
-	}
-}
-
-// failed leaves the peer alone for a while that doubles with each failure.
-func (f *fetcher) failed(m *Machine, id model.NodeID) {
-	p := f.pauses[id]
-	p.until = m.now.Add(min(m.cfg.RetryBackoff<<min(p.failures, 10), maxBackoff))
-	p.failures++
-	f.pauses[id] = p
-}
-
-// fetch sends the next request if one is due.
+// fetch sends the next request if one is due. What was fetched, or appended as a
+// leader of old, is synced first where a Fetch is an acknowledgement.
 func (m *Machine) fetch() {
 	f := &m.fetcher
-	if m.halted || (m.role != Unattached && m.role != Follower) || f.inFlight || f.blocked {
+	if f.blocked || m.calls.fetching() {
+		return
+	}
+	if m.cfg.Controller && m.log.synced < m.log.end {
+		f.blocked = true
+		m.emit(Sync{})
 		return
 	}
 	to, ok := m.target()
-	if !ok {
-		return
+	switch {
+	case !ok:
+	case f.download != nil:
+		m.call(to, m.snapshotRequest())
+	case m.updateDue(to):
+		m.call(to, m.updateRequest())
+	default:
+		m.call(to, m.fetchLogRequest())
 	}
-	f.calls++
-	f.inFlight, f.to, f.deadLine = true, to, m.now.Add(m.cfg.RequestTimeout)
-	if f.download != nil {
-		m.emit(Send{f.calls, to, m.snapshotRequest()})
-		return
+}
+
+// updateDue tells whether a follower's next request is UpdateRaftVoter.
+func (m *Machine) updateDue(to Peer) bool {
+	if m.role != Follower || to.ID != m.leader || m.following.updateAt.After(m.now) {
+		return false
 	}
-	m.emit(Send{f.calls, to, m.fetchLogRequest()})
+	m.following.updateAt = m.now.Add(m.cfg.FetchTimeout)
+	return m.wantsUpdate()
 }
 
 // target is whom to ask: the leader; while it is not reached or not known, any
 // of the others, who may know a newer one. A snapshot is the leader's alone.
 func (m *Machine) target() (Peer, bool) {
-	ready := func(p Peer) bool { return !m.fetcher.pauses[p.ID].until.After(m.now) }
+	ready := func(p Peer) bool { return m.calls.idle(p.ID, m.now) }
 	if m.role == Follower {
 		p, ok := m.leaderPeer()
-		if ok && (ready(p) || m.fetcher.download != nil) {
+		if ok && (ready(p) || m.fetcher.download != nil || m.following.probing) {
 			return p, ready(p)
 		}
 	}
@@ -177,35 +187,27 @@ func (m *Machine) snapshotRequest() *wire.FetchSnapshotRequest {
 	return q
 }
 
-// response takes the outcome of the call in flight.
-func (m *Machine) response(e Response) {
-	f := &m.fetcher
-	if !f.inFlight || e.Call != f.calls {
-		return
-	}
-	f.inFlight = false
-	from := f.to.ID
-	good := false
-	switch body := e.Body.(type) {
-	case *wire.FetchResponse:
-		good = m.fetchedLog(body)
-	case *wire.FetchSnapshotResponse:
-		good = m.fetchedSnapshot(body)
-	}
-	if good {
-		delete(f.pauses, from)
-	} else if m.role == Unattached || m.role == Follower {
-		f.download = nil // its leader may be gone: look for it with a Fetch
-		f.failed(m, from)
-	}
-}
-
-// named is what a response says of the leader.
+// named is what a message says of the leader.
 type named struct {
 	err       int16
 	epoch     model.Epoch
 	leader    model.NodeID
 	endpoints []Endpoint
+}
+
+// at takes an address of the leader out of those of a response.
+func (n *named) at(listener string, id int32, host string, port int32) {
+	if model.NodeID(id) == n.leader && port > 0 && port < 1<<16 {
+		n.endpoints = []Endpoint{{listener, Address{host, uint16(port)}}}
+	}
+}
+
+// withEndpoints fills in what the voter set knows.
+func (m *Machine) withEndpoints(n named) named {
+	if len(n.endpoints) == 0 && n.leader >= 0 {
+		n.endpoints = m.log.voters().endpoints(n.leader)
+	}
+	return n
 }
 
 // outcome of looking at who leads, before the rest of a response.
@@ -214,44 +216,53 @@ type outcome int8
 const (
 	useless outcome = iota // leave the peer alone for a while
 	learned                // a newer epoch or leader: ask again
-	proceed                // from the leader that is followed
+	proceed                // of this epoch: the rest counts
 )
 
 // learn follows the epochs and leaders that a response names.
 func (m *Machine) learn(n named) outcome {
-	if len(n.endpoints) == 0 {
-		n.endpoints = m.log.voters().endpoints(n.leader)
-	}
+	n = m.withEndpoints(n)
 	switch {
 	case n.epoch < m.epoch || n.err == kerr.UnknownLeaderEpoch.Code:
 		return useless
-	case n.leader == m.cfg.NodeID:
-		m.halt("another node names this one, %d, the leader of epoch %d, which it is not", n.leader, n.epoch)
+	case n.epoch > m.epoch || n.err == kerr.FencedLeaderEpoch.Code || n.err == kerr.NotLeaderOrFollower.Code:
+		if m.transition(n) {
+			return learned
+		}
 		return useless
-	case n.epoch == m.epoch && m.leader >= 0 && n.leader >= 0 && n.leader != m.leader:
-		m.halt("epoch %d has two leaders, %d and %d", n.epoch, m.leader, n.leader)
-		return useless
-	case n.epoch > m.epoch:
-		m.follow(n)
-		return learned
-	case n.leader >= 0 && m.role == Unattached && len(n.endpoints) > 0:
-		m.follow(n)
+	case n.leader >= 0 && n.leader != m.cfg.NodeID && m.leader < 0 && len(n.endpoints) > 0:
+		m.transition(n)
 		if n.err == 0 {
 			return proceed
 		}
 		return learned
-	case n.err != 0 || m.role != Follower:
+	case n.err != 0:
 		return useless
 	}
 	return proceed
 }
 
-func (m *Machine) follow(n named) {
-	if n.leader >= 0 && len(n.endpoints) > 0 {
+// transition follows to a newer epoch, to the leader of this one, or to more of
+// its endpoints, and reports whether it did. Two leaders of one epoch mean that
+// the log has forked or will: Kafka stops there, and so does this node. A node
+// that is named but does not lead has lost its disk, and waits for another.
+func (m *Machine) transition(n named) bool {
+	self := n.leader == m.cfg.NodeID
+	switch {
+	case n.epoch == m.epoch && m.leader >= 0 && n.leader >= 0 && n.leader != m.leader:
+		m.halt("epoch %d has two leaders, %d and %d", n.epoch, m.leader, n.leader)
+	case n.epoch > m.epoch && self:
+		m.becomeUnattached(n.epoch, model.NoNode)
+		return true
+	case n.epoch > m.epoch && (n.leader < 0 || len(n.endpoints) == 0):
+		m.becomeUnattached(n.epoch, n.leader)
+		return true
+	case n.epoch > m.epoch,
+		n.leader >= 0 && !self && len(n.endpoints) > len(m.endpoints):
 		m.becomeFollower(n.epoch, n.leader, n.endpoints)
-		return
+		return true
 	}
-	m.becomeUnattached(n.epoch, n.leader)
+	return false
 }
 
 // fetchedLog reports whether the response brought this replica further.
@@ -262,13 +273,12 @@ func (m *Machine) fetchedLog(r *wire.FetchResponse) bool {
 	p := r.Responses[0].Partitions[0]
 	n := named{err: p.ErrorCode, epoch: model.Epoch(p.CurrentLeader.LeaderEpoch), leader: model.NodeID(p.CurrentLeader.LeaderID)}
 	for _, e := range r.NodeEndpoints {
-		if model.NodeID(e.NodeID) == n.leader && e.Port > 0 && e.Port < 1<<16 {
-			n.endpoints = []Endpoint{{m.cfg.Listener, Address{e.Host, uint16(e.Port)}}}
-		}
+		n.at(m.cfg.Listener, e.NodeID, e.Host, e.Port)
 	}
-	if o := m.learn(n); o != proceed {
+	if o := m.learn(n); o != proceed || m.role != Follower {
 		return o == learned
 	}
+	m.heardFromLeader()
 	switch {
 	case p.DivergingEpoch.Epoch >= 0:
 		return m.diverged(model.Epoch(p.DivergingEpoch.Epoch), model.Offset(p.DivergingEpoch.EndOffset))
@@ -319,10 +329,6 @@ func (m *Machine) fetched(e Fetched) {
 			return
 		}
 	}
-	if m.isVoter() {
-		m.halt("this node, %d, was made a voter, which is not supported yet", m.cfg.NodeID)
-		return
-	}
 	if m.cfg.Controller {
 		m.fetcher.blocked = true
 		m.emit(Sync{})
@@ -342,6 +348,9 @@ func (m *Machine) followHighWatermark() {
 		return
 	}
 	m.setHighWatermark(hw)
+	if m.fetcher.hw <= m.log.synced {
+		m.caughtUp()
+	}
 }
 
 // download begins to fetch a snapshot.
@@ -367,17 +376,16 @@ func (m *Machine) fetchedSnapshot(r *wire.FetchSnapshotResponse) bool {
 	p := r.Topics[0].Partitions[0]
 	n := named{err: p.ErrorCode, epoch: model.Epoch(p.CurrentLeader.LeaderEpoch), leader: model.NodeID(p.CurrentLeader.LeaderID)}
 	for _, e := range r.NodeEndpoints {
-		if model.NodeID(e.NodeID) == n.leader {
-			n.endpoints = []Endpoint{{m.cfg.Listener, Address{e.Host, e.Port}}}
-		}
+		n.at(m.cfg.Listener, e.NodeID, e.Host, int32(e.Port))
 	}
 	gone := p.ErrorCode == kerr.SnapshotNotFound.Code
 	if gone {
 		n.err = 0
 	}
-	if o := m.learn(n); o != proceed {
+	if o := m.learn(n); o != proceed || m.role != Follower {
 		return o == learned
 	}
+	m.heardFromLeader()
 	part := p.UnalignedRecords.Bytes()
 	have := d.have + int64(len(part))
 	fits := !gone && model.Offset(p.SnapshotID.EndOffset) == d.id.End && model.Epoch(p.SnapshotID.Epoch) == d.id.Epoch &&
@@ -402,5 +410,6 @@ func (m *Machine) installed(e Installed) {
 		m.halt("snapshot %s: %v", e.Snapshot, err)
 		return
 	}
+	m.fetcher.hw = -1 // what was told before may be less
 	m.setHighWatermark(e.Snapshot.End)
 }

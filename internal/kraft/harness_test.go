@@ -114,6 +114,8 @@ type node struct {
 	log  *strings.Builder // of effects; nil is none
 
 	bootstrap []Control // of a 0-0 checkpoint
+	lost      *disk     // that was replaced, with the directory it was
+	lostDir   model.DirectoryID
 }
 
 func (nd *node) storedLog() Log {
@@ -135,6 +137,7 @@ type message struct {
 	call     uint64
 	request  wire.Request
 	response wire.Response // nil with a nil request: the connection failed
+	failure  Failure
 }
 
 type network struct {
@@ -142,11 +145,12 @@ type network struct {
 	nodes map[model.NodeID]*node
 	queue []message
 	token Token
-	owed  map[Token]message // requests by the token they were given
+	owed  map[Token]message        // requests by the token they were given
+	cut   map[[2]model.NodeID]bool // links on which all is lost, by direction
 }
 
 func newNetwork() *network {
-	return &network{now: time.UnixMilli(1_000_000).UTC(), nodes: map[model.NodeID]*node{}, owed: map[Token]message{}}
+	return &network{now: time.UnixMilli(1_000_000).UTC(), nodes: map[model.NodeID]*node{}, owed: map[Token]message{}, cut: map[[2]model.NodeID]bool{}}
 }
 
 func voterSet(ids ...model.NodeID) VoterSet {
@@ -169,7 +173,7 @@ func testConfig(id model.NodeID, voters VoterSet) Config {
 	return Config{
 		NodeID: id, DirectoryID: model.DirectoryID{0: 0xd, 15: byte(id)}, ClusterID: "test",
 		Listener: "CONTROLLER", StaticVoters: voters,
-		FetchTimeout: 2 * time.Second, RequestTimeout: 2 * time.Second, RetryBackoff: 20 * time.Millisecond,
+		ElectionTimeout: time.Second, ElectionBackoff: time.Second, FetchTimeout: 2 * time.Second, RequestTimeout: 2 * time.Second, RetryBackoff: 20 * time.Millisecond,
 		FetchMaxBytes: 1 << 20, SnapshotMaxBytes: 64, Rand: rand.New(rand.NewPCG(1, uint64(id))),
 	}
 }
@@ -204,6 +208,9 @@ func (nd *node) start() error {
 
 // crash loses what was not synced, and all that was asked of the node.
 func (nd *node) crash() {
+	if nd.m == nil {
+		return
+	}
 	nd.m = nil
 	if keep := nd.disk.synced - nd.disk.start; int(keep) < len(nd.disk.entries) {
 		nd.disk.entries = nd.disk.entries[:max(keep, 0)]
@@ -250,8 +257,21 @@ func (nd *node) sync() {
 	nd.step(Synced{nd.disk.synced})
 }
 
+func (nd *node) syncIfUp() {
+	if nd.m != nil && nd.halt == "" {
+		nd.sync()
+	}
+}
+
+func versionRecord(v int16) *wire.KRaftVersionRecord {
+	return &wire.KRaftVersionRecord{KRaftVersion: v}
+}
+
 // freeze writes a snapshot at the high watermark.
 func (nd *node) freeze() {
+	if nd.m == nil {
+		return
+	}
 	at := nd.hw - nd.disk.start
 	if at <= 0 {
 		return
@@ -276,7 +296,7 @@ func (nd *node) freeze() {
 // clean drops the log below the newest snapshot.
 func (nd *node) clean() {
 	n := len(nd.disk.snapshots)
-	if n == 0 {
+	if n == 0 || nd.m == nil {
 		return
 	}
 	newest := nd.disk.snapshots[n-1]
@@ -312,6 +332,12 @@ func (nd *node) effect(e Effect) {
 	case Truncate:
 		d.entries = d.entries[:e.End-d.start]
 		d.synced = min(d.synced, e.End)
+	case ProposeControl:
+		offset := d.end()
+		for _, r := range e.Records {
+			d.entries = append(d.entries, controlEntry(e.Epoch, r))
+		}
+		nd.step(ControlAppended{e.Epoch, offset, e.Records, d.end()})
 	case Sync:
 		nd.sync()
 	case WriteSnapshot:
@@ -383,14 +409,17 @@ func (n *network) deliver(i int) {
 	msg := n.queue[i]
 	n.queue = append(n.queue[:i:i], n.queue[i+1:]...)
 	to := n.nodes[msg.to]
+	if n.cut[[2]model.NodeID{msg.from, msg.to}] {
+		return
+	}
 	if msg.request == nil {
 		if to != nil {
-			to.step(Response{msg.call, msg.response})
+			to.step(Response{msg.call, msg.response, msg.failure})
 		}
 		return
 	}
 	if to == nil || to.m == nil || to.halt != "" {
-		n.queue = append(n.queue, message{from: msg.to, to: msg.from, call: msg.call})
+		n.queue = append(n.queue, message{from: msg.to, to: msg.from, call: msg.call, failure: Refused})
 		return
 	}
 	n.token++
@@ -407,6 +436,11 @@ func (n *network) drop(i int) {
 		fail = message{from: msg.from, to: msg.to, call: msg.call}
 	}
 	n.queue = append(n.queue, fail)
+}
+
+// vanish loses the i-th message, and nobody notices.
+func (n *network) vanish(i int) {
+	n.queue = append(n.queue[:i:i], n.queue[i+1:]...)
 }
 
 // settle delivers until nothing is under way.

@@ -19,6 +19,8 @@ import (
 //	restart id=N [lose]                    stop it, losing what is not synced, and start it
 //	append id=N v1 v2 ...                  the leader's shell appends data, without sync
 //	sync id=N | freeze id=N | clean id=N | shutdown id=N | stop id=N
+//	resign id=N                            as when the controller on top has failed
+//	cut id=N | heal                        all that N sends and gets is lost
 //	deliver                                carry messages until none is under way
 //	fetch id=N key=value ...               a request from outside
 //	describe id=N
@@ -68,6 +70,15 @@ func command(net *network, out *strings.Builder, d *datadriven.TestData, t *test
 		nd.clean()
 	case "shutdown":
 		nd.step(Shutdown{})
+	case "resign":
+		nd.step(Resign{nd.m.epoch})
+	case "cut":
+		for _, other := range net.ids() {
+			net.cut[[2]model.NodeID{nd.cfg.NodeID, other}] = true
+			net.cut[[2]model.NodeID{other, nd.cfg.NodeID}] = true
+		}
+	case "heal":
+		clear(net.cut)
 	case "deliver":
 		net.settle()
 	case "fetch":
@@ -81,7 +92,7 @@ func command(net *network, out *strings.Builder, d *datadriven.TestData, t *test
 		d.ScanArgs(t, "ms", &ms)
 		net.now = net.now.Add(time.Duration(ms) * time.Millisecond)
 		for id := model.NodeID(0); id < 100; id++ {
-			if nd := net.nodes[id]; nd != nil {
+			if nd := net.nodes[id]; nd != nil && nd.m != nil {
 				nd.step(Tick{})
 			}
 		}

@@ -4,16 +4,21 @@
 // goroutine, clock, lock, file or socket in here: given the same events the
 // machine does the same things, which is what its tests rest on.
 //
-// States, as they are reached by a node that is the only voter, or no voter:
+// States. A sole voter passes through Prospective and Candidate at once.
 //
-//	            start                          a response names the leader
-//	sole voter ───────► Leader      observer: Unattached ─────────────► Follower
-//	                      │                       ▲    higher epoch        │
-//	             shutdown ▼                       └────────────────────────┘
-//	                   Resigned
+//	                election time-out               majority of pre-votes
+//	Unattached ───────────────────────► Prospective ─────────────────────► Candidate
+//	 ▲      │                             │     ▲  ▲      time-out           │  │
+//	 │      │ a leader is named           │     │  └─────────────────────────┘  │
+//	 │      ▼                pre-votes    │     │ fetch time-out                │ majority
+//	 │   Follower ◄───────────────────────┘     │ (voters)                      ▼
+//	 │      └──────────────lost─────────────────┘                            Leader
+//	 │                                                                          │
+//	 └───── election time-out, epoch + 1 ───── Resigned ◄── check-quorum, asked to, shutdown
 //
-// Prospective and Candidate are passed through at once by a sole voter: its own
-// vote is the majority. A node that is one of several voters is refused by New.
+// A higher epoch seen anywhere leads to Unattached, or to Follower if its leader
+// is known. An observer is Unattached or Follower for ever, unless a record in
+// its log makes it a voter.
 //
 // Words: end is the log end offset (exclusive); synced is how far this replica's
 // log is on disk; the high watermark is what is committed (exclusive).
@@ -74,6 +79,8 @@ type Config struct {
 	// (controller.quorum.bootstrap.servers); the static voters when empty.
 	Bootstrap []Address
 
+	ElectionTimeout  time.Duration // controller.quorum.election.timeout.ms
+	ElectionBackoff  time.Duration // controller.quorum.election.backoff.max.ms
 	FetchTimeout     time.Duration // controller.quorum.fetch.timeout.ms
 	RequestTimeout   time.Duration // controller.quorum.request.timeout.ms
 	RetryBackoff     time.Duration // controller.quorum.retry.backoff.ms
@@ -95,10 +102,13 @@ type Election struct {
 	Version int16
 	// Voters are the ids of the current voters, written in format 0.
 	Voters []model.NodeID
+	// Behind tells that this static voter once began with an empty log and has
+	// not caught up with a leader since; see behind.go. Format 0 only.
+	Behind bool
 }
 
 func (e Election) equal(o Election) bool {
-	return e.Epoch == o.Epoch && e.Leader == o.Leader && e.Voted == o.Voted && e.Version == o.Version && slices.Equal(e.Voters, o.Voters)
+	return e.Epoch == o.Epoch && e.Leader == o.Leader && e.Voted == o.Voted && e.Version == o.Version && e.Behind == o.Behind && slices.Equal(e.Voters, o.Voters)
 }
 
 // NoElection is what is known when there is no quorum-state file.
@@ -119,9 +129,23 @@ type Machine struct {
 	stored    Election     // what the quorum-state file says
 	hw        model.Offset // -1 while unknown in this life
 
-	leading *leading // only while role is Leader
-	fetcher fetcher  // only used while role is Unattached or Follower
-	halted  bool
+	// election is when the patience with the present role ends: that of
+	// Unattached, Prospective, Candidate and Resigned. Zero is never.
+	election time.Time
+	behind   bool     // see behind.go
+	inquiry  *inquiry // only while behind
+	stopping bool     // Shutdown was asked for
+	handover bool     // it found this node leading
+
+	leading   *leading   // only while role is Leader
+	resigned  *resigned  // only while role is Resigned
+	ballot    *ballot    // only while role is Prospective or Candidate
+	following *following // only while role is Follower
+	suspects  bool       // the leader of this epoch has refused connections, and nothing was heard of it since
+	quickAt   time.Time  // when a refused connection last stood for the fetch time-out
+	fetcher   fetcher    // only used while role is Unattached or Follower
+	calls     calls
+	halted    bool
 }
 
 // New is a machine over what the disk holds. The returned effects come first.
@@ -133,29 +157,40 @@ func New(cfg Config, now time.Time, stored Election, log Log) (*Machine, []Effec
 	m := &Machine{
 		cfg: cfg, now: now, log: mirror,
 		epoch: stored.Epoch, leader: stored.Leader, voted: stored.Voted, stored: stored, hw: -1,
-	}
-	m.fetcher = newFetcher()
-	if last := m.log.lastEpoch(); last > m.epoch {
-		m.epoch, m.leader, m.voted = last, model.NoNode, Replica{ID: model.NoNode}
+		calls: newCalls(), fetcher: fetcher{hw: -1},
 	}
 	if newest, ok := m.log.newestSnapshot(); ok {
 		m.hw = newest.End // a snapshot holds only what was committed
 	}
 	voters := m.log.voters()
-	switch {
-	case m.isVoter() && len(voters) > 1:
-		return nil, nil, fmt.Errorf("node %d is one of %d voters (%s): a quorum of several voters is not supported yet, only one voter", cfg.NodeID, len(voters), voters)
-	case m.isVoter():
-		m.campaign()
-	case len(voters) == 0 && len(cfg.Bootstrap) == 0:
+	if !m.isVoter() && len(voters) == 0 && len(cfg.Bootstrap) == 0 {
 		return nil, nil, fmt.Errorf("node %d knows no voters: neither its metadata log, nor controller.quorum.voters, nor controller.quorum.bootstrap.servers names one", cfg.NodeID)
-	case m.epoch > 0 && m.leader >= 0 && m.leader != cfg.NodeID && len(voters.endpoints(m.leader)) > 0:
-		m.becomeFollower(m.epoch, m.leader, voters.endpoints(m.leader))
+	}
+	m.behind = m.hasNoPast() || (stored.Behind && m.isStaticVoter())
+	m.begin()
+	m.send()
+	return m, m.take(), nil
+}
+
+// begin enters the role that the disk speaks for. A node that led comes back as
+// Resigned and never leads in the same epoch: it may have lost records that
+// others have (KAFKA-10527).
+func (m *Machine) begin() {
+	switch last := m.log.lastEpoch(); {
+	case m.isSoleVoter():
+		m.epoch = max(m.epoch, last)
+		m.becomeCandidate()
+	case last > m.epoch:
+		m.becomeUnattached(last, model.NoNode)
+	case m.leader == m.cfg.NodeID:
+		m.becomeResigned(nil)
+	case m.voted == m.self() && m.isVoter() && m.mayStand():
+		m.standAgain()
+	case m.epoch > 0 && m.leader >= 0 && len(m.log.voters().endpoints(m.leader)) > 0:
+		m.becomeFollower(m.epoch, m.leader, m.log.voters().endpoints(m.leader))
 	default:
 		m.becomeUnattached(m.epoch, m.leader)
 	}
-	m.fetch()
-	return m, m.take(), nil
 }
 
 // Step takes one event at the given time and returns what to do, in order.
@@ -187,11 +222,17 @@ func (m *Machine) Step(now time.Time, event Event) []Effect {
 		m.installed(e)
 	case Cleaned:
 		m.log.clean(e)
+	case Resign:
+		if m.role == Leader && m.epoch == e.Epoch {
+			m.resign()
+		}
+	case ControlAppended:
+		m.controlAppended(e)
 	case Shutdown:
-		m.resign()
+		m.shutdown()
 	}
 	m.expire()
-	m.fetch()
+	m.send()
 	return m.take()
 }
 
@@ -201,12 +242,22 @@ func (m *Machine) Deadline() time.Time {
 	if m.halted {
 		return time.Time{}
 	}
-	var d time.Time
-	if m.leading != nil {
-		d = m.leading.deadline()
-	}
-	if m.role == Unattached || m.role == Follower {
-		d = earlier(d, m.fetcher.deadline(m))
+	d := earlier(m.election, m.calls.deadline())
+	switch m.role {
+	case Leader:
+		return earlier(d, m.leading.deadline(m))
+	case Follower:
+		if m.isVoter() && !m.stopping {
+			d = earlier(d, m.following.fetchBy)
+		}
+		return earlier(d, m.fetcher.deadline(m))
+	case Unattached:
+		if m.inquiry != nil {
+			d = earlier(d, m.calls.ready(m.doubters(m.inquiry.of), m.now))
+		}
+		return earlier(d, m.fetcher.deadline(m))
+	case Prospective, Candidate, Resigned:
+		return earlier(d, m.calls.ready(m.askedPeers(), m.now))
 	}
 	return d
 }
@@ -237,6 +288,8 @@ func (m *Machine) self() Replica { return Replica{ID: m.cfg.NodeID, Directory: m
 
 // isVoter goes by the newest voter set in the log, committed or not.
 func (m *Machine) isVoter() bool { return m.log.voters().has(m.self()) }
+
+func (m *Machine) isSoleVoter() bool { return m.isVoter() && len(m.log.voters()) == 1 }
 
 func (m *Machine) emit(e Effect) { m.out = append(m.out, e) }
 

@@ -22,7 +22,24 @@ type leading struct {
 	epochStart model.Offset
 	replicas   map[Replica]*progress // all but this node
 	parked     []fetch               // in order of arrival
+	announceAt time.Time             // the next round of BeginQuorumEpoch
+
+	checkBy time.Time             // when a majority must have fetched
+	fetched map[model.NodeID]bool // the voters that have, since the last majority
+
+	told   map[model.NodeID]Voter // what voters say they are, with kraft.version 0
+	change *voterChange           // under way, at most one
 }
+
+func (m *Machine) newLeading(start model.Offset) *leading {
+	return &leading{
+		epochStart: start, replicas: map[Replica]*progress{}, announceAt: m.now, checkBy: m.now.Add(m.quorumPatience()),
+		fetched: map[model.NodeID]bool{}, told: map[model.NodeID]Voter{},
+	}
+}
+
+// quorumPatience is how long a leader leads that no majority fetches from.
+func (m *Machine) quorumPatience() time.Duration { return m.cfg.FetchTimeout * 3 / 2 }
 
 // progress is what the leader knows of another replica from its fetches.
 type progress struct {
@@ -32,12 +49,64 @@ type progress struct {
 	leaderEnd    model.Offset // this leader's log end at lastFetch
 }
 
-func (l *leading) deadline() time.Time {
+func (l *leading) deadline(m *Machine) time.Time {
 	var d time.Time
+	if len(m.log.voters()) > 1 {
+		d = earlier(l.announceAt, l.checkBy)
+	}
+	if l.change != nil {
+		d = earlier(d, l.change.deadline)
+	}
 	for _, f := range l.parked {
 		d = earlier(d, f.deadline)
 	}
 	return d
+}
+
+// lastFetch is when a voter fetched last, the zero time if it has not.
+func (l *leading) lastFetch(v Voter) (t time.Time) {
+	for r, p := range l.replicas {
+		if v.matches(r) && p.lastFetch.After(t) {
+			t = p.lastFetch
+		}
+	}
+	return t
+}
+
+// countFetched renews the leadership when a majority has fetched, this node
+// being one of it if it is a voter.
+func (m *Machine) countFetched(r Replica) {
+	voters, l := m.log.voters(), m.leading
+	if r.ID == m.cfg.NodeID || !voters.has(r) {
+		return
+	}
+	l.fetched[r.ID] = true
+	majority, n := len(voters)/2+1, 0
+	if m.isVoter() {
+		n++
+	}
+	for _, v := range voters {
+		if l.fetched[v.ID] {
+			n++
+		}
+	}
+	if n >= majority {
+		clear(l.fetched)
+		l.checkBy = m.now.Add(m.quorumPatience())
+	}
+}
+
+// forgetOtherDisks forgets what a static voter, which is known by its id alone,
+// once acknowledged from another directory: that disk is gone.
+func (m *Machine) forgetOtherDisks(r Replica) {
+	if !slices.ContainsFunc(m.log.voters(), func(v Voter) bool { return v.ID == r.ID && v.matches(r) }) {
+		return
+	}
+	for other := range m.leading.replicas {
+		if other.ID == r.ID && other != r {
+			delete(m.leading.replicas, other)
+		}
+	}
 }
 
 // fetchedBy records a valid fetch of another replica.
@@ -51,6 +120,7 @@ func (m *Machine) fetchedBy(r Replica, from model.Offset) {
 		if len(m.leading.replicas) >= maxObservers && !m.log.voters().has(r) {
 			return
 		}
+		m.forgetOtherDisks(r)
 		p = &progress{leaderEnd: -1}
 		m.leading.replicas[r] = p
 	}
@@ -61,6 +131,7 @@ func (m *Machine) fetchedBy(r Replica, from model.Offset) {
 		p.lastCaughtUp = p.lastFetch
 	}
 	p.end, p.lastFetch, p.leaderEnd = from, m.now, m.log.end
+	m.countFetched(r)
 	m.maybeCommit()
 }
 
@@ -105,6 +176,7 @@ func (m *Machine) maybeCommit() {
 	hw := ends[len(ends)/2]
 	if hw > m.leading.epochStart && hw > m.hw {
 		m.setHighWatermark(hw)
+		m.caughtUp()
 		m.wake()
 	}
 }
@@ -148,20 +220,36 @@ func (m *Machine) abandon(t Token) {
 
 // expire does what is due by now.
 func (m *Machine) expire() {
-	if m.leading != nil {
-		due := func(f fetch) bool { return !f.deadline.After(m.now) }
-		var late []fetch
-		for _, f := range m.leading.parked {
-			if due(f) {
-				late = append(late, f)
-			}
-		}
-		if late != nil {
-			m.leading.parked = slices.DeleteFunc(m.leading.parked, due)
-		}
-		for _, f := range late {
-			m.serve(f, true)
+	m.expireCalls()
+	due := func(t time.Time) bool { return !t.IsZero() && !t.After(m.now) }
+	switch {
+	case m.halted:
+	case m.role == Leader && len(m.log.voters()) > 1 && due(m.leading.checkBy):
+		m.resign()
+	case m.role == Leader:
+		m.expireFetches()
+		m.expireChange()
+	case m.role == Follower && m.isVoter() && due(m.following.fetchBy):
+		m.following.fetchBy = time.Time{}
+		m.stand()
+	case due(m.election):
+		m.electionOver()
+	}
+}
+
+// expireFetches answers the parked fetches whose wait is over.
+func (m *Machine) expireFetches() {
+	due := func(f fetch) bool { return !f.deadline.After(m.now) }
+	var late []fetch
+	for _, f := range m.leading.parked {
+		if due(f) {
+			late = append(late, f)
 		}
 	}
-	m.fetcher.expire(m)
+	if late != nil {
+		m.leading.parked = slices.DeleteFunc(m.leading.parked, due)
+	}
+	for _, f := range late {
+		m.serve(f, true)
+	}
 }

@@ -25,6 +25,10 @@ type fetch struct {
 	maxBytes     int32
 	wait         time.Duration
 	deadline     time.Time
+	// counted tells that its progress has been recorded. It says how far the
+	// replica was when it asked, nothing of when it is answered: by then that
+	// replica may be gone.
+	counted bool
 }
 
 func (m *Machine) request(r Request) {
@@ -33,6 +37,14 @@ func (m *Machine) request(r Request) {
 		m.fetchRequest(r, body)
 	case *wire.FetchSnapshotRequest:
 		m.fetchSnapshotRequest(r, body)
+	case *wire.VoteRequest:
+		m.handleVote(r, body)
+	case *wire.BeginQuorumEpochRequest:
+		m.handleBegin(r, body)
+	case *wire.EndQuorumEpochRequest:
+		m.handleEnd(r, body)
+	case *wire.UpdateRaftVoterRequest:
+		m.handleUpdate(r, body)
 	case *wire.DescribeQuorumRequest:
 		m.emit(Reply{r.Token, m.describe(body)})
 	default:
@@ -87,7 +99,10 @@ func (m *Machine) serve(f fetch, final bool) {
 		m.emit(Reply{f.token, r})
 		return
 	}
-	m.fetchedBy(f.replica, f.from)
+	if !f.counted {
+		f.counted = true
+		m.fetchedBy(f.replica, f.from)
+	}
 	r := m.fetchResponse(f, nil)
 	switch {
 	case f.from < m.log.end:
@@ -97,6 +112,23 @@ func (m *Machine) serve(f fetch, final bool) {
 	default:
 		m.leading.parked = append(m.leading.parked, f)
 	}
+}
+
+// namedLeader is the leader and its address, as answers on a listener name them;
+// nobody while it could not be reached, for an Apache Kafka node whose voters do
+// not hold a leader halts when told of it without its address.
+func (m *Machine) namedLeader(listener string) (model.NodeID, Address) {
+	if a, ok := AddressOf(m.endpoints, listener); ok && m.leader >= 0 {
+		return m.leader, a
+	}
+	if a, ok := AddressOf(m.log.voters().endpoints(m.leader), listener); ok && m.leader >= 0 {
+		return m.leader, a
+	}
+	return model.NoNode, Address{}
+}
+
+func isMetadataLog(topic string, partition int32) bool {
+	return topic == model.MetadataTopic && partition == 0
 }
 
 // leaderOnly is why this node cannot answer for the leader of an epoch.
@@ -150,7 +182,8 @@ func (m *Machine) fetchResponse(f fetch, err *kerr.Error) *wire.FetchResponse {
 	} else {
 		p.HighWatermark = int64(m.published())
 	}
-	p.CurrentLeader = wire.FetchResponseCurrentLeader{LeaderID: int32(m.leader), LeaderEpoch: int32(m.epoch)}
+	leader, at := m.namedLeader(f.listener)
+	p.CurrentLeader = wire.FetchResponseCurrentLeader{LeaderID: int32(leader), LeaderEpoch: int32(m.epoch)}
 	p.Records = wire.BytesRecords(nil)
 	r := new(wire.FetchResponse)
 	r.Reset()
@@ -159,10 +192,21 @@ func (m *Machine) fetchResponse(f fetch, err *kerr.Error) *wire.FetchResponse {
 	topic.Topic, topic.TopicID = model.MetadataTopic, model.UUID(model.MetadataTopicID)
 	topic.Partitions = []wire.FetchResponsePartition{p}
 	r.Responses = []wire.FetchResponseResponse{topic}
-	if a, ok := AddressOf(m.endpoints, f.listener); ok && m.leader >= 0 {
-		r.NodeEndpoints = []wire.FetchResponseNodeEndpoint{{NodeID: int32(m.leader), Host: a.Host, Port: int32(a.Port)}}
+	if leader >= 0 {
+		r.NodeEndpoints = []wire.FetchResponseNodeEndpoint{{NodeID: int32(leader), Host: at.Host, Port: int32(at.Port)}}
 	}
+	m.assertHarmless(p)
 	return r
+}
+
+// assertHarmless holds what an Apache Kafka follower halts on: a high watermark
+// that could be below one it was told, which the rule of the own epoch keeps from
+// happening, and INVALID_REQUEST for anything but a malformed request (which the
+// callers see to).
+func (m *Machine) assertHarmless(p wire.FetchResponsePartition) {
+	hw := model.Offset(p.HighWatermark)
+	assert.That(hw == -1 || (m.leading != nil && hw > m.leading.epochStart && hw <= m.log.end), "node %d tells high watermark %d in epoch %d", m.cfg.NodeID, hw, m.epoch)
+	assert.That(p.CurrentLeader.LeaderID != int32(m.cfg.NodeID) || m.role == Leader || m.role == Resigned, "node %d names itself the leader of epoch %d", m.cfg.NodeID, m.epoch)
 }
 
 func fetchError(err *kerr.Error) *wire.FetchResponse {
@@ -206,10 +250,11 @@ func (m *Machine) fetchSnapshotRequest(r Request, q *wire.FetchSnapshotRequest) 
 	var out wire.FetchSnapshotResponsePartition
 	out.Reset()
 	out.Index = p.Partition
-	out.CurrentLeader = wire.FetchSnapshotResponseCurrentLeader{LeaderID: int32(m.leader), LeaderEpoch: int32(m.epoch)}
+	leader, at := m.namedLeader(r.Listener)
+	out.CurrentLeader = wire.FetchSnapshotResponseCurrentLeader{LeaderID: int32(leader), LeaderEpoch: int32(m.epoch)}
 	out.UnalignedRecords = wire.BytesRecords(nil)
-	if a, ok := AddressOf(m.endpoints, r.Listener); ok && m.leader >= 0 {
-		resp.NodeEndpoints = []wire.FetchSnapshotResponseNodeEndpoint{{NodeID: int32(m.leader), Host: a.Host, Port: a.Port}}
+	if leader >= 0 {
+		resp.NodeEndpoints = []wire.FetchSnapshotResponseNodeEndpoint{{NodeID: int32(leader), Host: at.Host, Port: at.Port}}
 	}
 	if err != nil {
 		out.ErrorCode = err.Code
@@ -217,6 +262,7 @@ func (m *Machine) fetchSnapshotRequest(r Request, q *wire.FetchSnapshotRequest) 
 		m.emit(Reply{r.Token, resp})
 		return
 	}
+	m.countFetched(Replica{model.NodeID(q.ReplicaID), model.DirectoryID(p.ReplicaDirectoryID)})
 	out.SnapshotID = wire.FetchSnapshotResponseSnapshotID{EndOffset: int64(id.End), Epoch: int32(id.Epoch)}
 	out.Size, out.Position = size, p.Position
 	resp.Topics = []wire.FetchSnapshotResponseTopic{{Name: t.Name, Partitions: []wire.FetchSnapshotResponsePartition{out}}}

@@ -28,7 +28,7 @@ func effectString(e Effect) string {
 		return fmt.Sprintf("reply #%d with bytes of snapshot %s: %s", e.Token, e.Snapshot, responseString(e.Response))
 	case Persist:
 		v := e.Election
-		return fmt.Sprintf("persist epoch=%d leader=%d voted=%d kraft.version=%d voters=%v", v.Epoch, v.Leader, v.Voted.ID, v.Version, v.Voters)
+		return fmt.Sprintf("persist epoch=%d leader=%d voted=%d kraft.version=%d voters=%v%s", v.Epoch, v.Leader, v.Voted.ID, v.Version, v.Voters, map[bool]string{true: " behind"}[v.Behind])
 	case AppendControl:
 		var kinds []string
 		for _, r := range e.Records {
@@ -71,6 +71,27 @@ func requestString(r wire.Request) string {
 		p := r.Topics[0].Partitions[0]
 		return fmt.Sprintf("FetchSnapshot epoch=%d %d-%d position=%d", p.CurrentLeaderEpoch, p.SnapshotID.EndOffset, p.SnapshotID.Epoch, p.Position)
 	}
+	return otherRequestString(r)
+}
+
+func otherRequestString(r wire.Request) string {
+	switch r := r.(type) {
+	case *wire.VoteRequest:
+		p := r.Topics[0].Partitions[0]
+		kind := "Vote"
+		if p.PreVote {
+			kind = "PreVote"
+		}
+		return fmt.Sprintf("%s epoch=%d end=%d last=%d", kind, p.ReplicaEpoch, p.LastOffset, p.LastOffsetEpoch)
+	case *wire.BeginQuorumEpochRequest:
+		p := r.Topics[0].Partitions[0]
+		return fmt.Sprintf("BeginQuorumEpoch leader=%d epoch=%d", p.LeaderID, p.LeaderEpoch)
+	case *wire.EndQuorumEpochRequest:
+		p := r.Topics[0].Partitions[0]
+		return fmt.Sprintf("EndQuorumEpoch leader=%d epoch=%d candidates=%v", p.LeaderID, p.LeaderEpoch, p.PreferredSuccessors)
+	case *wire.UpdateRaftVoterRequest:
+		return fmt.Sprintf("UpdateRaftVoter epoch=%d %d %v", r.CurrentLeaderEpoch, r.VoterID, r.Listeners)
+	}
 	return fmt.Sprintf("%T", r)
 }
 
@@ -107,6 +128,39 @@ func responseString(r wire.Response) string {
 		return s
 	case *wire.DescribeQuorumResponse:
 		return describeString(r)
+	}
+	return otherResponseString(r)
+}
+
+func otherResponseString(r wire.Response) string {
+	line := func(name string, leader, epoch int32, code int16) string {
+		s := fmt.Sprintf("%s leader=%d epoch=%d", name, leader, epoch)
+		if code != 0 {
+			s += " " + kerr.FromCode(code).Error()
+		}
+		return s
+	}
+	switch r := r.(type) {
+	case *wire.VoteResponse:
+		if r.ErrorCode != 0 {
+			return "Vote " + kerr.FromCode(r.ErrorCode).Error()
+		}
+		p := r.Topics[0].Partitions[0]
+		return line("Vote", p.LeaderID, p.LeaderEpoch, p.ErrorCode) + fmt.Sprintf(" granted=%t", p.VoteGranted)
+	case *wire.BeginQuorumEpochResponse:
+		if r.ErrorCode != 0 {
+			return "BeginQuorumEpoch " + kerr.FromCode(r.ErrorCode).Error()
+		}
+		p := r.Topics[0].Partitions[0]
+		return line("BeginQuorumEpoch", p.LeaderID, p.LeaderEpoch, p.ErrorCode)
+	case *wire.EndQuorumEpochResponse:
+		if r.ErrorCode != 0 {
+			return "EndQuorumEpoch " + kerr.FromCode(r.ErrorCode).Error()
+		}
+		p := r.Topics[0].Partitions[0]
+		return line("EndQuorumEpoch", p.LeaderID, p.LeaderEpoch, p.ErrorCode)
+	case *wire.UpdateRaftVoterResponse:
+		return line("UpdateRaftVoter", r.CurrentLeader.LeaderID, r.CurrentLeader.LeaderEpoch, r.ErrorCode)
 	}
 	return fmt.Sprintf("%T", r)
 }

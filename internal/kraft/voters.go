@@ -56,6 +56,10 @@ func (v Voter) matches(r Replica) bool {
 	return v.ID == r.ID && (v.Directory == model.DirectoryID{} || v.Directory == r.Directory)
 }
 
+func (v Voter) equal(o Voter) bool {
+	return v.Replica == o.Replica && endpointsEqual(v.Endpoints, o.Endpoints) && v.MinVersion == o.MinVersion && v.MaxVersion == o.MaxVersion
+}
+
 // VoterSet is who votes, in order of node id. It is immutable.
 type VoterSet []Voter
 
@@ -125,6 +129,16 @@ func (s VoterSet) IDs() []model.NodeID {
 
 func (s VoterSet) has(r Replica) bool {
 	return slices.ContainsFunc(s, func(v Voter) bool { return v.matches(r) })
+}
+
+// directory of a voter, zero if the set does not know it.
+func (s VoterSet) directory(id model.NodeID) model.DirectoryID {
+	for _, v := range s {
+		if v.ID == id {
+			return v.Directory
+		}
+	}
+	return model.DirectoryID{}
 }
 
 func (s VoterSet) endpoints(id model.NodeID) []Endpoint {
@@ -213,9 +227,17 @@ func (h *history) latestVersion() int16 {
 	return h.versions[len(h.versions)-1].value
 }
 
+// votersAt is where the voters in force were written, -1 if not in the log.
+func (h *history) votersAt() model.Offset {
+	if len(h.voters) == 0 {
+		return -1
+	}
+	return h.voters[len(h.voters)-1].offset
+}
+
 // fromBootstrap tells whether the voters in force were never in the log.
 func (h *history) fromBootstrap() bool {
-	return len(h.voters) > 0 && h.voters[len(h.voters)-1].offset < 0
+	return len(h.voters) > 0 && h.votersAt() < 0
 }
 
 // truncate forgets what was at or above end.

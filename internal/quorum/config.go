@@ -16,6 +16,8 @@ func FromConfig(v *config.Values) (Options, error) {
 	node := v.Node()
 	o := Options{
 		NodeID: node.ID, Controller: node.Controller, Dir: filepath.ToSlash(node.MetadataDir),
+		ElectionTimeout:  v.MS("controller.quorum.election.timeout.ms"),
+		ElectionBackoff:  v.MS("controller.quorum.election.backoff.max.ms"),
 		FetchTimeout:     v.MS("controller.quorum.fetch.timeout.ms"),
 		RequestTimeout:   v.MS("controller.quorum.request.timeout.ms"),
 		RetryBackoff:     v.MS("controller.quorum.retry.backoff.ms"),

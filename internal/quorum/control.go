@@ -8,6 +8,7 @@ import (
 	"github.com/stromkafka/strom/internal/batch"
 	"github.com/stromkafka/strom/internal/controller"
 	"github.com/stromkafka/strom/internal/kerr"
+	"github.com/stromkafka/strom/internal/kraft"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/wire"
@@ -29,6 +30,7 @@ type decision struct {
 	epoch   model.Epoch
 	base    model.Offset
 	batches []batch.Batch
+	control []wire.Message // the records, if this is a batch of control records
 }
 
 // pending are outcomes that wait for a commit, in offset order.
@@ -139,7 +141,7 @@ type activeController struct {
 }
 
 // runController decides while this node leads, and refuses while it does not.
-func (n *Node) runController(ctx context.Context) error {
+func (n *Node) runController() error {
 	c := &activeController{n: n}
 	if n.opts.NewMachine != nil {
 		c.machine = n.opts.NewMachine(func() int16 { s, _ := n.status.get(); return s.Version })
@@ -149,7 +151,7 @@ func (n *Node) runController(ctx context.Context) error {
 	for {
 		t, termChanged := n.term.get()
 		l, loadedMore := n.loaded.get()
-		if err := c.follow(ctx, t, l); err != nil {
+		if err := c.follow(t, l); err != nil {
 			return err
 		}
 		c.arm(timer)
@@ -158,14 +160,16 @@ func (n *Node) runController(ctx context.Context) error {
 		}
 		var err error
 		select {
-		case <-ctx.Done():
+		case <-n.deaf: // until then somebody may want to be refused
 			return nil
 		case <-termChanged:
 		case <-loadedMore:
+		case p := <-n.places:
+			err = c.place(p)
 		case s := <-n.submits:
-			err = c.handle(ctx, s)
+			err = c.handle(s)
 		case <-timer.C:
-			err = c.apply(ctx, c.machine.Tick(n.opts.Now(), c.next), nil)
+			err = c.apply(c.machine.Tick(n.opts.Now(), c.next), nil)
 		}
 		if err != nil {
 			return err
@@ -190,7 +194,7 @@ func (c *activeController) arm(timer *time.Timer) {
 
 // follow claims a leadership once everything committed before it is folded, and
 // renounces one that is over.
-func (c *activeController) follow(ctx context.Context, t term, l loaded) error {
+func (c *activeController) follow(t term, l loaded) error {
 	if c.active() && (!t.leading || t.epoch != c.epoch) {
 		c.machine.Renounce()
 		c.n.opts.Log.Info("this controller is no longer the active one", "epoch", c.epoch)
@@ -203,7 +207,7 @@ func (c *activeController) follow(ctx context.Context, t term, l loaded) error {
 	if err != nil {
 		return err
 	}
-	if err := c.apply(ctx, c.machine.Claim(l.image, c.n.opts.Now(), c.next, records), nil); err != nil {
+	if err := c.apply(c.machine.Claim(l.image, c.n.opts.Now(), c.next, records), nil); err != nil {
 		return err
 	}
 	c.n.opts.Log.Info("this is the active controller", "epoch", c.epoch)
@@ -211,18 +215,18 @@ func (c *activeController) follow(ctx context.Context, t term, l loaded) error {
 	return nil
 }
 
-func (c *activeController) handle(ctx context.Context, s *submission) error {
+func (c *activeController) handle(s *submission) error {
 	if !c.active() {
 		s.outcome <- outcome{err: kerr.NotController}
 		return nil
 	}
-	return c.apply(ctx, s.decide(c.machine, c.n.opts.Now(), c.next), s.outcome)
+	return c.apply(s.decide(c.machine, c.n.opts.Now(), c.next), s.outcome)
 }
 
 // apply sends a decision to the log and lets its outcome wait for the commit.
 // Without records it waits for all that was decided before, which it may have
 // been shown.
-func (c *activeController) apply(ctx context.Context, r controller.Result, to chan outcome) error {
+func (c *activeController) apply(r controller.Result, to chan outcome) error {
 	if r.Err != nil {
 		if to != nil {
 			to <- outcome{err: r.Err}
@@ -244,7 +248,7 @@ func (c *activeController) apply(ctx context.Context, r controller.Result, to ch
 	}
 	select {
 	case c.n.appends <- d:
-	case <-ctx.Done():
+	case <-c.n.deaf:
 	}
 	return nil
 }
@@ -268,6 +272,26 @@ func (c *activeController) encode(r controller.Result) (*decision, error) {
 		c.next = b.NextOffset()
 	}
 	return d, nil
+}
+
+// place gives control records their offset among the controller's own. A
+// controller that has not claimed yet has none to give, and they are lost: their
+// requester asks again.
+func (c *activeController) place(p kraft.ProposeControl) error {
+	if !c.active() || c.epoch != p.Epoch {
+		return nil
+	}
+	b, err := controlBatch(c.next, c.epoch, c.n.opts.Now(), p.Records)
+	if err != nil {
+		return err
+	}
+	d := &decision{epoch: c.epoch, base: c.next, batches: []batch.Batch{b}, control: p.Records}
+	c.next = b.NextOffset()
+	select {
+	case c.n.appends <- d:
+	case <-c.n.deaf:
+	}
+	return nil
 }
 
 // bootstrapRecords are what a new cluster begins with.

@@ -19,7 +19,9 @@ const (
 )
 
 // election0 is the quorum-state file while kraft.version is 0, election1 after.
-// Kafka's readers want every field of the version.
+// Kafka's readers want every field of the version. AppliedOffset is always 0
+// there and read by nobody; here it is notCaughtUp as long as this voter is
+// behind (see package kraft).
 type election0 struct {
 	ClusterID     string           `json:"clusterId"`
 	LeaderID      model.NodeID     `json:"leaderId"`
@@ -29,6 +31,8 @@ type election0 struct {
 	CurrentVoters []election0Voter `json:"currentVoters"`
 	DataVersion   int              `json:"data_version"`
 }
+
+const notCaughtUp = -1
 
 type election0Voter struct {
 	VoterID model.NodeID `json:"voterId"`
@@ -53,7 +57,11 @@ func encodeElection(e kraft.Election) ([]byte, error) {
 	for i, id := range e.Voters {
 		voters[i].VoterID = id
 	}
-	return json.Marshal(election0{LeaderID: e.Leader, LeaderEpoch: e.Epoch, VotedID: e.Voted.ID, CurrentVoters: voters})
+	applied := int64(0)
+	if e.Behind {
+		applied = notCaughtUp
+	}
+	return json.Marshal(election0{AppliedOffset: applied, LeaderID: e.Leader, LeaderEpoch: e.Epoch, VotedID: e.Voted.ID, CurrentVoters: voters})
 }
 
 func decodeElection(b []byte) (kraft.Election, error) {
@@ -74,6 +82,7 @@ func decodeElection(b []byte) (kraft.Election, error) {
 			return e, err
 		}
 		e.Leader, e.Epoch, e.Voted.ID = f.LeaderID, f.LeaderEpoch, f.VotedID
+		e.Behind = f.AppliedOffset == notCaughtUp
 		for _, voter := range f.CurrentVoters {
 			e.Voters = append(e.Voters, voter.VoterID)
 		}

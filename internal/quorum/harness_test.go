@@ -299,6 +299,14 @@ func serveOne(ctx context.Context, conn net.Conn, n *Node) error {
 		r, err = n.Fetch(ctx, h.APIVersion, "CONTROLLER", q)
 	case *wire.FetchSnapshotRequest:
 		r, err = n.FetchSnapshot(ctx, h.APIVersion, "CONTROLLER", q)
+	case *wire.VoteRequest:
+		r, err = n.Vote(ctx, h.APIVersion, "CONTROLLER", q)
+	case *wire.BeginQuorumEpochRequest:
+		r, err = n.BeginQuorumEpoch(ctx, h.APIVersion, "CONTROLLER", q)
+	case *wire.EndQuorumEpochRequest:
+		r, err = n.EndQuorumEpoch(ctx, h.APIVersion, "CONTROLLER", q)
+	case *wire.UpdateRaftVoterRequest:
+		r, err = n.UpdateRaftVoter(ctx, h.APIVersion, "CONTROLLER", q)
 	default:
 		err = errors.New("not served")
 	}

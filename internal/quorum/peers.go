@@ -2,7 +2,9 @@ package quorum
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"syscall"
 
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/kraft"
@@ -35,6 +37,9 @@ func (p *peers) do(ctx context.Context, to kraft.Peer, body wire.Request) (wire.
 	if err != nil {
 		return nil, err
 	}
+	if err := speaks(l, body); err != nil {
+		return nil, err
+	}
 	r, err := l.Do(ctx, body)
 	if err != nil {
 		p.drop(addr, l)
@@ -47,8 +52,11 @@ func (p *peers) link(ctx context.Context, addr string) (*link.Link, error) {
 	p.mu.Lock()
 	l := p.links[addr]
 	p.mu.Unlock()
-	if l != nil {
+	if l != nil && l.Err() == nil {
 		return l, nil
+	}
+	if l != nil {
+		p.drop(addr, l)
 	}
 	o := p.options
 	o.Address = addr
@@ -64,6 +72,33 @@ func (p *peers) link(ctx context.Context, addr string) (*link.Link, error) {
 	}
 	p.links[addr] = l
 	return l, nil
+}
+
+// preVotesFrom is the first version of Vote that has pre-votes (KIP-996).
+const preVotesFrom = 2
+
+// speaks tells whether a peer can be asked this. A pre-vote that lost its mark on
+// the way would be a vote.
+func speaks(l *link.Link, body wire.Request) error {
+	version, err := l.Version(body.Key())
+	if err != nil {
+		return err
+	}
+	if q, ok := body.(*wire.VoteRequest); ok && q.Topics[0].Partitions[0].PreVote && version < preVotesFrom {
+		return kerr.UnsupportedVersion.With("the node knows no pre-votes")
+	}
+	return nil
+}
+
+// failure sorts out why there was no answer.
+func failure(err error) kraft.Failure {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return kraft.Refused
+	case errors.Is(err, kerr.UnsupportedVersion):
+		return kraft.Unsupported
+	}
+	return kraft.Disconnected
 }
 
 func (p *peers) drop(addr string, l *link.Link) {

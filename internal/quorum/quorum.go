@@ -57,6 +57,8 @@ type Options struct {
 	Servers      []kraft.Address   // controller.quorum.bootstrap.servers
 	Network      transport.Network // reaches the Listener of other controllers
 
+	ElectionTimeout  time.Duration // controller.quorum.election.timeout.ms, 1 s
+	ElectionBackoff  time.Duration // controller.quorum.election.backoff.max.ms, 1 s
 	FetchTimeout     time.Duration // controller.quorum.fetch.timeout.ms, 2 s
 	RequestTimeout   time.Duration // controller.quorum.request.timeout.ms, 2 s
 	RetryBackoff     time.Duration // controller.quorum.retry.backoff.ms, 20 ms
@@ -86,6 +88,8 @@ type Options struct {
 }
 
 func (o *Options) setDefaults() {
+	orDefault(&o.ElectionTimeout, time.Second)
+	orDefault(&o.ElectionBackoff, time.Second)
 	orDefault(&o.FetchTimeout, 2*time.Second)
 	orDefault(&o.RequestTimeout, 2*time.Second)
 	orDefault(&o.RetryBackoff, 20*time.Millisecond)
@@ -126,10 +130,11 @@ type Node struct {
 	machine *kraft.Machine
 	first   []kraft.Effect // of machine, to be done by Run
 
-	events  chan event       // to the raft goroutine
-	appends chan *decision   // from the controller goroutine
-	submits chan *submission // to the controller goroutine
-	jobs    chan snapshotJob // to the snapshot goroutine
+	events  chan event                // to the raft goroutine
+	appends chan *decision            // from the controller goroutine
+	places  chan kraft.ProposeControl // to the controller goroutine
+	submits chan *submission          // to the controller goroutine
+	jobs    chan snapshotJob          // to the snapshot goroutine
 	peers   *peers
 	calls   sync.WaitGroup // requests to other controllers
 	answers answers
@@ -140,6 +145,7 @@ type Node struct {
 	loaded  watched[loaded]
 	commits watched[model.Offset] // the high watermark; -1 while unknown
 	claimed watched[model.Epoch]  // the newest epoch that the controller has claimed
+	over    chan struct{}         // closed when this node has handed over what it led
 	deaf    chan struct{}         // closed when the raft goroutine has ended
 	done    chan struct{}         // closed when Run has ended
 	tokens  atomic.Uint64
@@ -174,8 +180,8 @@ func (w *watched[T]) get() (T, <-chan struct{}) {
 func Open(opts Options) (*Node, error) {
 	opts.setDefaults()
 	n := &Node{
-		opts: opts, events: make(chan event, 64), appends: make(chan *decision, 256),
-		submits: make(chan *submission, 256), jobs: make(chan snapshotJob, 1), deaf: make(chan struct{}), done: make(chan struct{}),
+		opts: opts, events: make(chan event, 64), appends: make(chan *decision, 256), places: make(chan kraft.ProposeControl, 1),
+		submits: make(chan *submission, 256), jobs: make(chan snapshotJob, 1), over: make(chan struct{}), deaf: make(chan struct{}), done: make(chan struct{}),
 		peers: newPeers(opts),
 	}
 	n.answers.waiting = map[kraft.Token]chan kraft.Effect{}
@@ -213,7 +219,7 @@ func (n *Node) open() error {
 		NodeID: n.opts.NodeID, DirectoryID: n.opts.DirectoryID, ClusterID: n.opts.ClusterID,
 		Controller: n.opts.Controller, Listener: n.opts.Listener, Endpoints: n.opts.Endpoints,
 		StaticVoters: n.opts.StaticVoters, Bootstrap: n.opts.Servers,
-		FetchTimeout: n.opts.FetchTimeout, RequestTimeout: n.opts.RequestTimeout, RetryBackoff: n.opts.RetryBackoff,
+		ElectionTimeout: n.opts.ElectionTimeout, ElectionBackoff: n.opts.ElectionBackoff, FetchTimeout: n.opts.FetchTimeout, RequestTimeout: n.opts.RequestTimeout, RetryBackoff: n.opts.RetryBackoff,
 		FetchMaxBytes: n.opts.FetchBytes, SnapshotMaxBytes: n.opts.SnapshotFetch, Rand: n.opts.Rand,
 	}
 	n.machine, n.first, err = kraft.New(cfg, n.opts.Now(), election, stored)
@@ -264,14 +270,15 @@ func (n *Node) storedLog() (kraft.Log, error) {
 }
 
 // Run runs the node until ctx is done, or something goes wrong that Kafka, too,
-// stops for. A leader resigns cleanly. It must be called once: it also closes
+// stops for. A leader resigns cleanly, and waits for the next one, but not for
+// long. It must be called once: it also closes
 // what Open has opened.
 func (n *Node) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.runRaft(ctx) })
 	g.Go(func() error { return n.runLoader(ctx) })
 	g.Go(func() error { return n.runSnapshots(ctx) })
-	g.Go(func() error { return n.runController(ctx) })
+	g.Go(func() error { return n.runController() })
 	err := g.Wait()
 	close(n.done)
 	n.calls.Wait()

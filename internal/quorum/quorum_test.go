@@ -465,18 +465,6 @@ func TestFailedSyncEndsTheNode(t *testing.T) {
 	})
 }
 
-func TestSeveralVotersAreRefused(t *testing.T) {
-	o := controllerOptions(newDisk())
-	var err error
-	o.StaticVoters, err = kraft.NewVoterSet(kraft.Voter{Replica: kraft.Replica{ID: 1}}, kraft.Voter{Replica: kraft.Replica{ID: 2}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Open(o); err == nil {
-		t.Error("opened as one of two voters")
-	}
-}
-
 func TestSubmitEndsWithItsContext(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := mustStart(t, controllerOptions(newDisk()))

@@ -21,21 +21,53 @@ type term struct {
 	next    model.Offset // behind the epoch's control records
 }
 
-// runRaft owns the machine and the log.
+// handover is how long a leader that is to stop waits for the next one, as in
+// Apache Kafka.
+const handover = 5 * time.Second
+
+// HandOver gives up leading for good, and returns once another controller leads,
+// none is needed, ctx is done or too much time has gone by. The node goes on
+// serving the others until Run ends.
+func (n *Node) HandOver(ctx context.Context) {
+	n.post(kraft.Shutdown{})
+	select {
+	case <-n.over:
+	case <-n.deaf:
+	case <-ctx.Done():
+	}
+}
+
+// runRaft owns the machine and the log. When ctx is done it hands a leadership
+// over before it ends.
 func (n *Node) runRaft(ctx context.Context) error {
 	defer close(n.deaf)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	stopping := ctx.Done()
+	var stop stopped
+	ctx, stopCalls := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopCalls()
 	if err := n.do(ctx, n.first); err != nil {
 		return err
 	}
 	for {
+		if n.isOver(&stop) && stopping == nil {
+			return nil
+		}
 		n.arm(timer)
 		var err error
 		select {
-		case <-ctx.Done():
-			return n.do(ctx, n.machine.Step(n.opts.Now(), kraft.Shutdown{}))
+		case <-stopping:
+			stopping = nil
+			stop.begin()
+			err = n.step(ctx, kraft.Shutdown{})
+		case <-stop.patience:
+			n.opts.Log.Warn("no other controller has taken over", "waited", handover)
+			stop.late = true
 		case e := <-n.events:
+			if _, ok := e.(kraft.Shutdown); ok {
+				stop.begin()
+			}
 			err = n.step(ctx, e)
 		case d := <-n.appends:
 			err = n.appendAll(ctx, d)
@@ -46,6 +78,31 @@ func (n *Node) runRaft(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// stopped is how far handing over has come.
+type stopped struct {
+	patience <-chan time.Time // nil before it has begun
+	late     bool
+	told     bool
+}
+
+func (s *stopped) begin() {
+	if s.patience == nil {
+		s.patience = time.After(handover)
+	}
+}
+
+// isOver tells, once handing over has begun, whether it has ended.
+func (n *Node) isOver(s *stopped) bool {
+	if s.patience == nil || !(s.late || n.machine.Stopped()) {
+		return false
+	}
+	if !s.told {
+		s.told = true
+		close(n.over)
+	}
+	return true
 }
 
 // arm sets the timer to the machine's deadline; an idle replica has none.
@@ -74,6 +131,7 @@ func (n *Node) do(ctx context.Context, effects []kraft.Effect) error {
 		}
 		if answer != nil {
 			effects = append(effects, n.machine.Step(n.opts.Now(), answer)...)
+			n.votersChanged(answer)
 		}
 	}
 	return nil
@@ -85,6 +143,11 @@ func (n *Node) effect(ctx context.Context, e kraft.Effect) (kraft.Event, error) 
 		return nil, writeElection(n.opts.FS, n.log.dir, e.Election)
 	case kraft.AppendControl:
 		return n.appendControl(e)
+	case kraft.ProposeControl:
+		select {
+		case n.places <- e:
+		default: // one is under way; who asked for this one hears of no success
+		}
 	case kraft.AppendFetched:
 		return n.appendFetched(e)
 	case kraft.Truncate:
@@ -127,7 +190,7 @@ func (n *Node) appendControl(e kraft.AppendControl) (kraft.Event, error) {
 func (n *Node) appendAll(ctx context.Context, d *decision) error {
 	appended := false
 	for {
-		ok, err := n.appendDecision(d)
+		ok, err := n.appendDecision(ctx, d)
 		if err != nil {
 			return err
 		}
@@ -153,7 +216,7 @@ func (n *Node) appendAll(ctx context.Context, d *decision) error {
 
 // appendDecision drops what was decided in an epoch that this node does not lead
 // any more; its requesters have been told already.
-func (n *Node) appendDecision(d *decision) (bool, error) {
+func (n *Node) appendDecision(ctx context.Context, d *decision) (bool, error) {
 	s := n.machine.Status()
 	if s.Role != kraft.Leader || s.Epoch != d.epoch {
 		return false, nil
@@ -166,7 +229,18 @@ func (n *Node) appendDecision(d *decision) (bool, error) {
 			return false, err
 		}
 	}
+	if d.control != nil {
+		return true, n.step(ctx, kraft.ControlAppended{Epoch: d.epoch, Offset: d.base, Records: d.control, End: n.log.end()})
+	}
 	return true, nil
+}
+
+// votersChanged tells of a voter set or kraft.version that came with the log.
+func (n *Node) votersChanged(e kraft.Event) {
+	fetched, _ := e.(kraft.Fetched)
+	if _, installed := e.(kraft.Installed); installed || len(fetched.Controls) > 0 {
+		n.status.set(n.machine.Status())
+	}
 }
 
 func (n *Node) appendFetched(e kraft.AppendFetched) (kraft.Event, error) {
@@ -227,7 +301,7 @@ func (n *Node) call(ctx context.Context, s kraft.Send) {
 	if err != nil {
 		n.opts.Log.Debug("a controller did not answer", "id", s.To.ID, "address", s.To.Address.String(), "err", err)
 	}
-	n.post(kraft.Response{Call: s.Call, Body: body})
+	n.post(kraft.Response{Call: s.Call, Body: body, Failure: failure(err)})
 }
 
 // post hands an event to the raft goroutine; after its end it goes nowhere.

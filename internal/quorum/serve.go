@@ -62,13 +62,36 @@ func (n *Node) FetchSnapshot(ctx context.Context, version int16, listener string
 	return s.Response, nil
 }
 
+// Vote answers Vote: for, against, or who leads.
+func (n *Node) Vote(ctx context.Context, version int16, listener string, q *wire.VoteRequest) (*wire.VoteResponse, error) {
+	return reply[*wire.VoteResponse](n.ask(ctx, version, listener, q))
+}
+
+// BeginQuorumEpoch hears who leads.
+func (n *Node) BeginQuorumEpoch(ctx context.Context, version int16, listener string, q *wire.BeginQuorumEpochRequest) (*wire.BeginQuorumEpochResponse, error) {
+	return reply[*wire.BeginQuorumEpochResponse](n.ask(ctx, version, listener, q))
+}
+
+// EndQuorumEpoch hears who leads no more.
+func (n *Node) EndQuorumEpoch(ctx context.Context, version int16, listener string, q *wire.EndQuorumEpochRequest) (*wire.EndQuorumEpochResponse, error) {
+	return reply[*wire.EndQuorumEpochResponse](n.ask(ctx, version, listener, q))
+}
+
+// UpdateRaftVoter hears what a voter says of itself.
+func (n *Node) UpdateRaftVoter(ctx context.Context, version int16, listener string, q *wire.UpdateRaftVoterRequest) (*wire.UpdateRaftVoterResponse, error) {
+	return reply[*wire.UpdateRaftVoterResponse](n.ask(ctx, version, listener, q))
+}
+
+func reply[R wire.Response](e kraft.Effect, err error) (r R, _ error) {
+	if err != nil {
+		return r, err
+	}
+	return e.(kraft.Reply).Body.(R), nil
+}
+
 // DescribeQuorum answers DescribeQuorum; only the leader can.
 func (n *Node) DescribeQuorum(ctx context.Context, version int16, q *wire.DescribeQuorumRequest) (*wire.DescribeQuorumResponse, error) {
-	e, err := n.ask(ctx, version, "", q)
-	if err != nil {
-		return nil, err
-	}
-	return e.(kraft.Reply).Body.(*wire.DescribeQuorumResponse), nil
+	return reply[*wire.DescribeQuorumResponse](n.ask(ctx, version, "", q))
 }
 
 // ask puts a request to the machine and waits for its answer.

@@ -27,6 +27,7 @@ const (
 	KeyControllerRegistration  int16 = 70
 	KeyAssignReplicasToDirs    int16 = 73
 	KeyDescribeTopicPartitions int16 = 75
+	KeyUpdateRaftVoter         int16 = 82
 )
 
 // API is one row of the protocol's table of APIs.
@@ -72,6 +73,7 @@ var APIs = []API{
 	{Key: KeyControllerRegistration, Name: "ControllerRegistration", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(ControllerRegistrationRequest) }, newResponse: func() Response { return new(ControllerRegistrationResponse) }},
 	{Key: KeyAssignReplicasToDirs, Name: "AssignReplicasToDirs", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(AssignReplicasToDirsRequest) }, newResponse: func() Response { return new(AssignReplicasToDirsResponse) }},
 	{Key: KeyDescribeTopicPartitions, Name: "DescribeTopicPartitions", Min: 0, Max: 0, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(DescribeTopicPartitionsRequest) }, newResponse: func() Response { return new(DescribeTopicPartitionsResponse) }},
+	{Key: KeyUpdateRaftVoter, Name: "UpdateRaftVoter", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(UpdateRaftVoterRequest) }, newResponse: func() Response { return new(UpdateRaftVoterResponse) }},
 }
 
 var apiIndex = func() (index [128]*API) {

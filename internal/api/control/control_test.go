@@ -41,6 +41,22 @@ func (f *fakeController) DescribeQuorum(context.Context, int16, *wire.DescribeQu
 	return &wire.DescribeQuorumResponse{}, f.err
 }
 
+func (f *fakeController) Vote(context.Context, int16, string, *wire.VoteRequest) (*wire.VoteResponse, error) {
+	return &wire.VoteResponse{}, f.err
+}
+
+func (f *fakeController) BeginQuorumEpoch(context.Context, int16, string, *wire.BeginQuorumEpochRequest) (*wire.BeginQuorumEpochResponse, error) {
+	return &wire.BeginQuorumEpochResponse{}, f.err
+}
+
+func (f *fakeController) EndQuorumEpoch(context.Context, int16, string, *wire.EndQuorumEpochRequest) (*wire.EndQuorumEpochResponse, error) {
+	return &wire.EndQuorumEpochResponse{}, f.err
+}
+
+func (f *fakeController) UpdateRaftVoter(context.Context, int16, string, *wire.UpdateRaftVoterRequest) (*wire.UpdateRaftVoterResponse, error) {
+	return &wire.UpdateRaftVoterResponse{}, f.err
+}
+
 // only allows one operation on the cluster.
 type only auth.Operation
 
@@ -57,6 +73,9 @@ func TestClusterRights(t *testing.T) {
 		make func(*fakeController, auth.Authorizer) server.Handler
 	}{
 		{1, auth.ClusterAction, func(f *fakeController, a auth.Authorizer) server.Handler { return &Fetch{f, a} }},
+		{52, auth.ClusterAction, func(f *fakeController, a auth.Authorizer) server.Handler { return &Vote{f, a} }},
+		{53, auth.ClusterAction, func(f *fakeController, a auth.Authorizer) server.Handler { return &BeginQuorumEpoch{f, a} }},
+		{54, auth.ClusterAction, func(f *fakeController, a auth.Authorizer) server.Handler { return &EndQuorumEpoch{f, a} }},
 		{55, auth.Describe, func(f *fakeController, a auth.Authorizer) server.Handler { return &DescribeQuorum{f, a} }},
 		{56, auth.ClusterAction, func(f *fakeController, a auth.Authorizer) server.Handler { return &AlterPartition{f, a} }},
 		{59, auth.ClusterAction, func(f *fakeController, a auth.Authorizer) server.Handler { return &FetchSnapshot{f, a} }},
@@ -65,6 +84,7 @@ func TestClusterRights(t *testing.T) {
 		{64, auth.Alter, func(f *fakeController, a auth.Authorizer) server.Handler { return &UnregisterBroker{f, a} }},
 		{67, auth.ClusterAction, func(f *fakeController, a auth.Authorizer) server.Handler { return &AllocateProducerIds{f, a} }},
 		{70, auth.ClusterAction, func(f *fakeController, a auth.Authorizer) server.Handler { return &ControllerRegistration{f, a} }},
+		{82, auth.ClusterAction, func(f *fakeController, a auth.Authorizer) server.Handler { return &UpdateRaftVoter{f, a} }},
 		{73, auth.ClusterAction, func(f *fakeController, a auth.Authorizer) server.Handler { return &AssignReplicasToDirs{f, a} }},
 	} {
 		body, _ := wire.NewRequest(c.key)
