@@ -65,7 +65,9 @@ type Config struct {
 	DeleteTopics      bool          // delete.topic.enable
 
 	Topics       TopicConfigs
-	KRaftVersion func() int16 // the quorum's current kraft.version
+	KRaftVersion func() int16            // the quorum's current kraft.version
+	Voters       func() []model.NodeID   // the quorum's voters; nil knows none
+	Supported    []metadata.FeatureRange // the levels that this node understands
 	Rand         *rand.Rand
 	NewUUID      func() model.UUID // never a reserved id
 	Log          *slog.Logger
@@ -152,6 +154,16 @@ func (m *Machine) dispatch(r Request) (response wire.Response, atomic bool) {
 		return m.createTopics(body, r.Allowed), true
 	case *wire.DeleteTopicsRequest:
 		return m.deleteTopics(body, r.Version, r.Allowed), true
+	case *wire.CreatePartitionsRequest:
+		return m.createPartitions(body, r.Allowed), true
+	case *wire.AlterConfigsRequest:
+		return m.alterConfigs(body, r.Allowed), true
+	case *wire.IncrementalAlterConfigsRequest:
+		return m.incrementalAlterConfigs(body, r.Allowed), true
+	case *wire.ElectLeadersRequest:
+		return m.electLeaders(body), false
+	case *wire.UpdateFeaturesRequest:
+		return m.updateFeatures(body, r.Version), true
 	}
 	return nil, false
 }
