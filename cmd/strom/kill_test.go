@@ -51,7 +51,13 @@ func freeAddress(t *testing.T) string {
 // start runs the program until it says that it is ready.
 func (p *program) start() {
 	p.t.Helper()
-	p.command = exec.Command(p.binary, "start", "--set", "log.dirs="+p.dir, "--set", "listeners=PLAINTEXT://"+p.address)
+	p.run(exec.Command(p.binary, "start", "--set", "log.dirs="+p.dir, "--set", "listeners=PLAINTEXT://"+p.address))
+}
+
+// run runs a command of the program until it says that it is ready.
+func (p *program) run(command *exec.Cmd) {
+	p.t.Helper()
+	p.command = command
 	p.command.Stderr = p.t.Output()
 	out, err := p.command.StdoutPipe()
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/stromkafka/strom/internal/commitlog"
 	"github.com/stromkafka/strom/internal/config"
 	"github.com/stromkafka/strom/internal/fetch"
+	"github.com/stromkafka/strom/internal/liveness"
 	"github.com/stromkafka/strom/internal/membership"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
@@ -71,6 +72,7 @@ type node struct {
 	deaf             <-chan struct{} // closed once the quorum's part has ended; nil before it starts
 	controllers      *server.Server  // this and its routes are nil without the controller role
 	controllerRoutes *server.Routes
+	heartbeats       *liveness.Watch
 
 	incarnation  model.UUID   // of this life of the broker
 	replicas     *replica.Set // the rest is nil without the broker role
@@ -145,6 +147,7 @@ func (n *node) start(ctx context.Context, p *parts) (err error) {
 	n.deaf = p.start(ctx, "metadata quorum", n.quorum.Run)
 	if n.config.Controller {
 		n.serveControllers()
+		p.start(ctx, "watch over brokers", n.heartbeats.Run)
 		p.start(ctx, "controller listeners", n.controllers.Run)
 		p.start(ctx, "controller registration", n.registerController)
 	}

@@ -10,11 +10,13 @@ import (
 	"github.com/stromkafka/strom/internal/api/txn"
 	"github.com/stromkafka/strom/internal/config"
 	"github.com/stromkafka/strom/internal/fetch"
+	"github.com/stromkafka/strom/internal/liveness"
 	"github.com/stromkafka/strom/internal/membership"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/server"
 	"github.com/stromkafka/strom/internal/transport"
+	"github.com/stromkafka/strom/internal/vfs"
 	"github.com/stromkafka/strom/internal/wire"
 )
 
@@ -93,6 +95,15 @@ func (n *node) serveClients() {
 	routes.Handle(wire.KeyDescribeConfigs, &admin.DescribeConfigs{View: &n.view, Static: v, NodeID: n.config.ID, Authorizer: n.auth})
 	routes.Handle(wire.KeyDescribeCluster, &admin.DescribeCluster{View: &n.view, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, Authorizer: n.auth})
 	routes.Handle(wire.KeyDescribeTopicPartitions, &admin.DescribeTopicPartitions{View: &n.view, Authorizer: n.auth, MaxPage: v.Int("max.request.partition.size.limit")})
+	routes.Handle(wire.KeyAlterConfigs, &admin.AlterConfigs{Forwarder: forwarder, View: &n.view, NodeID: n.config.ID})
+	routes.Handle(wire.KeyIncrementalAlterConfigs, &admin.IncrementalAlterConfigs{Forwarder: forwarder, View: &n.view, NodeID: n.config.ID})
+	routes.Handle(wire.KeyListConfigResources, &admin.ListConfigResources{View: &n.view, Authorizer: n.auth})
+	routes.Handle(wire.KeyDescribeLogDirs, &admin.DescribeLogDirs{Partitions: n.replicas, View: &n.view, NodeID: n.config.ID, Space: n.space, Authorizer: n.auth})
+	routes.Handle(wire.KeyCreatePartitions, &admin.CreatePartitions{Forwarder: forwarder, View: &n.view})
+	routes.Handle(wire.KeyElectLeaders, &admin.ElectLeaders{Forwarder: forwarder})
+	routes.Handle(wire.KeyListPartitionReassignments, &admin.ListPartitionReassignments{Forwarder: forwarder})
+	routes.Handle(wire.KeyUpdateFeatures, &admin.UpdateFeatures{Forwarder: forwarder, View: &n.view})
+	routes.Handle(wire.KeyUnregisterBroker, &admin.UnregisterBroker{Forwarder: forwarder})
 	routes.Handle(wire.KeyDescribeQuorum, &admin.DescribeQuorum{Forwarder: forwarder, Authorizer: n.auth})
 	routes.Handle(wire.KeyInitProducerId, &txn.InitProducerID{IDs: n.ids, Authorizer: n.auth})
 }
@@ -100,6 +111,7 @@ func (n *node) serveClients() {
 // serveControllers fills in what the controllers' listeners serve.
 func (n *node) serveControllers() {
 	v, q, routes := n.values, n.quorum, n.controllerRoutes
+	n.heartbeats = liveness.New(liveness.Options{Network: n.network, Image: q.Image, Claimed: q.Claimed, Lost: q.BrokerLost, Log: n.log})
 	routes.Handle(wire.KeyFetch, &control.Fetch{Log: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyVote, &control.Vote{Quorum: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyBeginQuorumEpoch, &control.BeginQuorumEpoch{Quorum: q, Authorizer: n.auth})
@@ -112,10 +124,17 @@ func (n *node) serveControllers() {
 	routes.Handle(wire.KeyDeleteTopics, &control.DeleteTopics{Controller: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyDescribeConfigs, &admin.DescribeConfigs{View: &n.view, Static: v, NodeID: n.config.ID, Authorizer: n.auth})
 	routes.Handle(wire.KeyDescribeCluster, &admin.DescribeCluster{View: &n.view, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, Authorizer: n.auth, QuorumLeader: n.quorumLeader})
+	routes.Handle(wire.KeyAlterConfigs, &control.AlterConfigs{Controller: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyIncrementalAlterConfigs, &control.IncrementalAlterConfigs{Controller: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyCreatePartitions, &control.CreatePartitions{Controller: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyElectLeaders, &control.ElectLeaders{Controller: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyListPartitionReassignments, &control.ListPartitionReassignments{Image: q.Image, Active: q.IsActive, Authorizer: n.auth})
+	routes.Handle(wire.KeyUpdateFeatures, &control.UpdateFeatures{Controller: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyAssignReplicasToDirs, &control.AssignReplicasToDirs{Controller: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyEnvelope, &server.Envelope{Routes: routes, Authorizer: n.auth})
 	routes.Handle(wire.KeyAlterPartition, &control.AlterPartition{Controller: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyBrokerRegistration, &control.BrokerRegistration{Controller: q, Authorizer: n.auth})
-	routes.Handle(wire.KeyBrokerHeartbeat, &control.BrokerHeartbeat{Controller: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyBrokerHeartbeat, &control.BrokerHeartbeat{Controller: q, Authorizer: n.auth, Watch: n.heartbeats})
 	routes.Handle(wire.KeyUnregisterBroker, &control.UnregisterBroker{Controller: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyAllocateProducerIds, &control.AllocateProducerIds{Controller: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyControllerRegistration, &control.ControllerRegistration{Controller: q, Authorizer: n.auth})
@@ -124,6 +143,26 @@ func (n *node) serveControllers() {
 func (n *node) kraftVersion() int16 {
 	status, _ := n.quorum.Status()
 	return status.Version
+}
+
+// voters are the ids of the quorum's voters.
+func (n *node) voters() []model.NodeID {
+	status, _ := n.quorum.Status()
+	var ids []model.NodeID
+	for _, v := range status.Voters {
+		ids = append(ids, v.ID)
+	}
+	return ids
+}
+
+// space is how large the file system of a directory is, and what is left of it.
+func (n *node) space(dir string) (total, usable int64) {
+	if s, ok := n.fs.(vfs.Spacer); ok {
+		if total, usable, err := s.Space(dir); err == nil {
+			return total, usable
+		}
+	}
+	return -1, -1
 }
 
 func (n *node) quorumLeader() model.NodeID {

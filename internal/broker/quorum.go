@@ -55,6 +55,8 @@ func (n *node) newMachine(kraftVersion func() int16) *controller.Machine {
 		DeleteTopics:      v.Bool("delete.topic.enable"),
 		Topics:            controller.NewTopicConfigs(v),
 		KRaftVersion:      kraftVersion,
+		Voters:            n.voters,
+		Supported:         n.supported(),
 		Rand:              n.rand(), NewUUID: n.newUUID, Log: n.log,
 	})
 }

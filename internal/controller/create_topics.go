@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"errors"
 	"slices"
 	"strings"
 
@@ -26,7 +25,7 @@ type newTopic struct {
 
 // createTopics creates what may be created and answers for each topic by itself.
 // All records of the request are one atomic batch.
-func (m *Machine) createTopics(r *wire.CreateTopicsRequest, allowed func(auth.Operation, auth.ResourceType, string) bool) wire.Response {
+func (m *Machine) createTopics(r *wire.CreateTopicsRequest, allowed allowed) wire.Response {
 	response := &wire.CreateTopicsResponse{}
 	topics, refused := admit(r.Topics, allowed)
 	if err := m.checkTotal(topics); err != nil {
@@ -43,7 +42,7 @@ func (m *Machine) createTopics(r *wire.CreateTopicsRequest, allowed func(auth.Op
 		}
 	}
 	if len(records) > maxRecords {
-		response.Topics = refuseTopics(r.Topics, kerr.PolicyViolation.With("Unable to perform excessively large batch operation."))
+		response.Topics = refuseTopics(r.Topics, errTooMany)
 		return response
 	}
 	if !r.ValidateOnly {
@@ -63,7 +62,7 @@ func (m *Machine) createTopics(r *wire.CreateTopicsRequest, allowed func(auth.Op
 
 // admit parts the topics that may go on from those named twice, the metadata
 // topic, and those the principal may not create.
-func admit(topics []wire.CreateTopicsRequestTopic, allowed func(auth.Operation, auth.ResourceType, string) bool) (admitted []*newTopic, refused []wire.CreateTopicsResponseTopic) {
+func admit(topics []wire.CreateTopicsRequestTopic, allowed allowed) (admitted []*newTopic, refused []wire.CreateTopicsResponseTopic) {
 	times := map[string]int{}
 	for i := range topics {
 		times[topics[i].Name]++
@@ -161,12 +160,7 @@ func (m *Machine) checkConfigs(configs map[string]string) error {
 			return kerr.InvalidConfig.With("The configuration value cannot be added because it exceeds the maximum value size of %d bytes.", maxConfigValue)
 		}
 	}
-	err := m.cfg.Topics.Validate(configs)
-	var known *kerr.Error
-	if err != nil && !errors.As(err, &known) {
-		return kerr.InvalidConfig.With("%v", err)
-	}
-	return err
+	return asInvalidConfig(m.cfg.Topics.Validate(configs))
 }
 
 // build places the topic's partitions and fills its records and result.
@@ -246,19 +240,26 @@ func (m *Machine) replicasOf(t *wire.CreateTopicsRequestTopic) ([][]model.NodeID
 	return m.placed(int(partitions), int(replicas))
 }
 
+// placed spreads a new topic's replicas.
 func (m *Machine) placed(partitions, replicas int) ([][]model.NodeID, error) {
-	unable := func(why string) error {
-		return kerr.InvalidReplicationFactor.With("Unable to replicate the partition %d time(s): %s", replicas, why)
+	all, err := m.spread(partitions, replicas)
+	if err != nil {
+		return nil, kerr.InvalidReplicationFactor.With("Unable to replicate the partition %d time(s): %s", replicas, *kerr.Message(err))
 	}
+	return all, nil
+}
+
+// spread places new partitions so that each has a replica that lives.
+func (m *Machine) spread(partitions, replicas int) ([][]model.NodeID, error) {
 	p := newPlacer(m.cfg.Rand, m.usable())
 	if err := p.check(replicas); err != nil {
-		return nil, unable(*kerr.Message(err))
+		return nil, err
 	}
 	all := make([][]model.NodeID, partitions)
 	for i := range all {
 		all[i] = p.place(replicas)
 		if !slices.ContainsFunc(all[i], m.active) {
-			return nil, unable("All brokers are currently fenced or in controlled shutdown.")
+			return nil, kerr.InvalidReplicationFactor.With("All brokers are currently fenced or in controlled shutdown.")
 		}
 	}
 	return all, nil
@@ -272,10 +273,7 @@ func (m *Machine) assigned(assignments []wire.CreateTopicsRequestAssignment) ([]
 		if _, twice := byIndex[a.PartitionIndex]; twice {
 			return nil, invalid.With("Found multiple manual partition assignments for partition %d", a.PartitionIndex)
 		}
-		ids := make([]model.NodeID, len(a.BrokerIDs))
-		for i, id := range a.BrokerIDs {
-			ids[i] = model.NodeID(id)
-		}
+		ids := nodeIDs(a.BrokerIDs)
 		if err := m.checkAssignment(ids, size); err != nil {
 			return nil, err
 		}

@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	configMinISR  = "min.insync.replicas"
-	configUnclean = "unclean.leader.election.enable"
+	configMinISR   = "min.insync.replicas"
+	configUnclean  = "unclean.leader.election.enable"
+	configCordoned = "cordoned.log.dirs"
 )
 
 // place names a partition while its topic may change under it.

@@ -13,9 +13,9 @@
 package controller
 
 import (
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/stromkafka/strom/internal/assert"
@@ -33,7 +33,8 @@ import (
 type TopicConfigs interface {
 	// Validate checks a topic's whole set of overrides; its error is the client's.
 	Validate(overrides map[string]string) error
-	// Effective lists every topic config, in name order.
+	// Effective lists every topic config, in name order; the caller does not
+	// change it.
 	Effective(overrides, cluster, node map[string]string) []ConfigValue
 	// Value is the effective value of min.insync.replicas or of
 	// unclean.leader.election.enable.
@@ -65,7 +66,9 @@ type Config struct {
 	DeleteTopics      bool          // delete.topic.enable
 
 	Topics       TopicConfigs
-	KRaftVersion func() int16 // the quorum's current kraft.version
+	KRaftVersion func() int16            // the quorum's current kraft.version
+	Voters       func() []model.NodeID   // the quorum's voters; nil knows none
+	Supported    []metadata.FeatureRange // the levels that this node understands
 	Rand         *rand.Rand
 	NewUUID      func() model.UUID // never a reserved id
 	Log          *slog.Logger
@@ -152,6 +155,16 @@ func (m *Machine) dispatch(r Request) (response wire.Response, atomic bool) {
 		return m.createTopics(body, r.Allowed), true
 	case *wire.DeleteTopicsRequest:
 		return m.deleteTopics(body, r.Version, r.Allowed), true
+	case *wire.CreatePartitionsRequest:
+		return m.createPartitions(body, r.Allowed), true
+	case *wire.AlterConfigsRequest:
+		return m.alterConfigs(body, r.Allowed), true
+	case *wire.IncrementalAlterConfigsRequest:
+		return m.incrementalAlterConfigs(body, r.Allowed), true
+	case *wire.ElectLeadersRequest:
+		return m.electLeaders(body), false
+	case *wire.UpdateFeaturesRequest:
+		return m.updateFeatures(body, r.Version), true
 	}
 	return nil, false
 }
@@ -184,7 +197,7 @@ func (m *Machine) elrEnabled() bool { return m.draft.Features().ELR() }
 
 // dynamicConfigs are the dynamic broker configs of the cluster and of this node.
 func (m *Machine) dynamicConfigs() (cluster, node map[string]string) {
-	return m.draft.Config(metadata.ConfigBroker, ""), m.draft.Config(metadata.ConfigBroker, fmt.Sprint(m.cfg.NodeID))
+	return m.draft.Config(metadata.ConfigBroker, ""), m.draft.Config(metadata.ConfigBroker, strconv.Itoa(int(m.cfg.NodeID)))
 }
 
 func (m *Machine) topicConfig(topic, name string) string {

@@ -82,10 +82,10 @@ func newHarness(seed uint64, change func(*Config)) *harness {
 		ImbalanceInterval: 300 * time.Second, UncleanInterval: 300 * time.Second,
 		DefaultPartitions: 1, DefaultReplicas: 1, MinISR: 1, DeleteTopics: true,
 		Topics:       topicConfigs{map[string]string{configMinISR: "1", configUnclean: "false", "retention.ms": "604800000"}},
-		KRaftVersion: func() int16 { return 1 },
-		Rand:         rand.New(rand.NewPCG(seed, 7)),
-		NewUUID:      func() model.UUID { h.ids++; return model.UUID{0: 0x70, 15: h.ids} },
-		Log:          slog.New(slog.NewTextHandler(io.Discard, nil)),
+		KRaftVersion: func() int16 { return 1 }, Supported: metadata.SupportedFeatures(false),
+		Rand:    rand.New(rand.NewPCG(seed, 7)),
+		NewUUID: func() model.UUID { h.ids++; return model.UUID{0: 0x70, 15: h.ids} },
+		Log:     slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 	if change != nil {
 		change(&cfg)

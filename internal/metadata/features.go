@@ -242,6 +242,29 @@ func CheckLevels(levels []FeatureLevel) error {
 	return nil
 }
 
+// CheckDependencies reports what a level of a feature other than
+// metadata.version lacks among the levels that will be finalised with it, in
+// Kafka's words.
+func CheckDependencies(name string, level int16, proposed map[string]int16) error {
+	i := slices.IndexFunc(features, func(f feature) bool { return f.name == name })
+	if i < 0 || level <= 0 || int(level) > len(features[i].needs) {
+		return nil
+	}
+	if needs := features[i].needs[level-1]; Version(proposed[FeatureMetadataVersion]) < needs {
+		return kerr.InvalidUpdateVersion.With("%s could not be set to %d because it depends on metadata.version level %d", name, level, int16(needs))
+	}
+	return nil
+}
+
+// changesRecords are the levels at which records changed.
+var changesRecords = []Version{7, 8, 11, 13, 14, 15, 17, 23, 30, 32, 33}
+
+// RecordsDiffer reports whether records written at the higher level may say what
+// the lower one cannot.
+func RecordsDiffer(lower, higher Version) bool {
+	return slices.ContainsFunc(changesRecords, func(v Version) bool { return v > lower && v <= higher })
+}
+
 // BootstrapRecords are the feature records that formatting writes and that the
 // first controller puts into the log: levels as given, those at 0 and
 // kraft.version left out.

@@ -326,6 +326,10 @@ func (n *Node) Leader() (Leader, <-chan struct{}) {
 	return l, changed
 }
 
+// Claimed is the newest epoch in which this node became the active controller, 0
+// before the first, and what is closed when there is a newer one.
+func (n *Node) Claimed() (model.Epoch, <-chan struct{}) { return n.claimed.get() }
+
 // IsActive reports whether this node is the active controller and takes
 // requests.
 func (n *Node) IsActive() bool {

@@ -92,6 +92,9 @@ func (p *Partition) TopicID() model.TopicID { return p.topic }
 // Dir is the log directory that holds the partition.
 func (p *Partition) Dir() *Dir { return p.dir }
 
+// Size is how many bytes the partition's log takes on disk.
+func (p *Partition) Size() int64 { return p.log.Size() }
+
 // Status is a consistent look at a partition.
 type Status struct {
 	Leading       bool

@@ -2,32 +2,41 @@ package wire
 
 // The API keys that are served or sent.
 const (
-	KeyProduce                 int16 = 0
-	KeyFetch                   int16 = 1
-	KeyListOffsets             int16 = 2
-	KeyMetadata                int16 = 3
-	KeyApiVersions             int16 = 18
-	KeyCreateTopics            int16 = 19
-	KeyDeleteTopics            int16 = 20
-	KeyInitProducerId          int16 = 22
-	KeyOffsetForLeaderEpoch    int16 = 23
-	KeyDescribeConfigs         int16 = 32
-	KeyVote                    int16 = 52
-	KeyBeginQuorumEpoch        int16 = 53
-	KeyEndQuorumEpoch          int16 = 54
-	KeyDescribeQuorum          int16 = 55
-	KeyAlterPartition          int16 = 56
-	KeyEnvelope                int16 = 58
-	KeyFetchSnapshot           int16 = 59
-	KeyDescribeCluster         int16 = 60
-	KeyBrokerRegistration      int16 = 62
-	KeyBrokerHeartbeat         int16 = 63
-	KeyUnregisterBroker        int16 = 64
-	KeyAllocateProducerIds     int16 = 67
-	KeyControllerRegistration  int16 = 70
-	KeyAssignReplicasToDirs    int16 = 73
-	KeyDescribeTopicPartitions int16 = 75
-	KeyUpdateRaftVoter         int16 = 82
+	KeyProduce                     int16 = 0
+	KeyFetch                       int16 = 1
+	KeyListOffsets                 int16 = 2
+	KeyMetadata                    int16 = 3
+	KeyApiVersions                 int16 = 18
+	KeyCreateTopics                int16 = 19
+	KeyDeleteTopics                int16 = 20
+	KeyInitProducerId              int16 = 22
+	KeyOffsetForLeaderEpoch        int16 = 23
+	KeyDescribeConfigs             int16 = 32
+	KeyAlterConfigs                int16 = 33
+	KeyDescribeLogDirs             int16 = 35
+	KeyCreatePartitions            int16 = 37
+	KeyElectLeaders                int16 = 43
+	KeyIncrementalAlterConfigs     int16 = 44
+	KeyAlterPartitionReassignments int16 = 45
+	KeyListPartitionReassignments  int16 = 46
+	KeyVote                        int16 = 52
+	KeyBeginQuorumEpoch            int16 = 53
+	KeyEndQuorumEpoch              int16 = 54
+	KeyDescribeQuorum              int16 = 55
+	KeyAlterPartition              int16 = 56
+	KeyUpdateFeatures              int16 = 57
+	KeyEnvelope                    int16 = 58
+	KeyFetchSnapshot               int16 = 59
+	KeyDescribeCluster             int16 = 60
+	KeyBrokerRegistration          int16 = 62
+	KeyBrokerHeartbeat             int16 = 63
+	KeyUnregisterBroker            int16 = 64
+	KeyAllocateProducerIds         int16 = 67
+	KeyControllerRegistration      int16 = 70
+	KeyAssignReplicasToDirs        int16 = 73
+	KeyListConfigResources         int16 = 74
+	KeyDescribeTopicPartitions     int16 = 75
+	KeyUpdateRaftVoter             int16 = 82
 )
 
 // API is one row of the protocol's table of APIs.
@@ -58,11 +67,19 @@ var APIs = []API{
 	{Key: KeyInitProducerId, Name: "InitProducerId", Min: 0, Max: 6, FlexibleFrom: 2, Broker: true, UnstableFrom: 6, newRequest: func() Request { return new(InitProducerIdRequest) }, newResponse: func() Response { return new(InitProducerIdResponse) }},
 	{Key: KeyOffsetForLeaderEpoch, Name: "OffsetForLeaderEpoch", Min: 2, Max: 4, FlexibleFrom: 4, Broker: true, newRequest: func() Request { return new(OffsetForLeaderEpochRequest) }, newResponse: func() Response { return new(OffsetForLeaderEpochResponse) }},
 	{Key: KeyDescribeConfigs, Name: "DescribeConfigs", Min: 1, Max: 4, FlexibleFrom: 4, Broker: true, Controller: true, newRequest: func() Request { return new(DescribeConfigsRequest) }, newResponse: func() Response { return new(DescribeConfigsResponse) }},
+	{Key: KeyAlterConfigs, Name: "AlterConfigs", Min: 0, Max: 2, FlexibleFrom: 2, Broker: true, Controller: true, newRequest: func() Request { return new(AlterConfigsRequest) }, newResponse: func() Response { return new(AlterConfigsResponse) }},
+	{Key: KeyDescribeLogDirs, Name: "DescribeLogDirs", Min: 1, Max: 5, FlexibleFrom: 2, Broker: true, newRequest: func() Request { return new(DescribeLogDirsRequest) }, newResponse: func() Response { return new(DescribeLogDirsResponse) }},
+	{Key: KeyCreatePartitions, Name: "CreatePartitions", Min: 0, Max: 3, FlexibleFrom: 2, Broker: true, Controller: true, newRequest: func() Request { return new(CreatePartitionsRequest) }, newResponse: func() Response { return new(CreatePartitionsResponse) }},
+	{Key: KeyElectLeaders, Name: "ElectLeaders", Min: 0, Max: 2, FlexibleFrom: 2, Broker: true, Controller: true, newRequest: func() Request { return new(ElectLeadersRequest) }, newResponse: func() Response { return new(ElectLeadersResponse) }},
+	{Key: KeyIncrementalAlterConfigs, Name: "IncrementalAlterConfigs", Min: 0, Max: 1, FlexibleFrom: 1, Broker: true, Controller: true, newRequest: func() Request { return new(IncrementalAlterConfigsRequest) }, newResponse: func() Response { return new(IncrementalAlterConfigsResponse) }},
+	{Key: KeyAlterPartitionReassignments, Name: "AlterPartitionReassignments", Min: 0, Max: 1, FlexibleFrom: 0, Broker: true, Controller: true, newRequest: func() Request { return new(AlterPartitionReassignmentsRequest) }, newResponse: func() Response { return new(AlterPartitionReassignmentsResponse) }},
+	{Key: KeyListPartitionReassignments, Name: "ListPartitionReassignments", Min: 0, Max: 0, FlexibleFrom: 0, Broker: true, Controller: true, newRequest: func() Request { return new(ListPartitionReassignmentsRequest) }, newResponse: func() Response { return new(ListPartitionReassignmentsResponse) }},
 	{Key: KeyVote, Name: "Vote", Min: 0, Max: 2, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(VoteRequest) }, newResponse: func() Response { return new(VoteResponse) }},
 	{Key: KeyBeginQuorumEpoch, Name: "BeginQuorumEpoch", Min: 0, Max: 1, FlexibleFrom: 1, Controller: true, newRequest: func() Request { return new(BeginQuorumEpochRequest) }, newResponse: func() Response { return new(BeginQuorumEpochResponse) }},
 	{Key: KeyEndQuorumEpoch, Name: "EndQuorumEpoch", Min: 0, Max: 1, FlexibleFrom: 1, Controller: true, newRequest: func() Request { return new(EndQuorumEpochRequest) }, newResponse: func() Response { return new(EndQuorumEpochResponse) }},
 	{Key: KeyDescribeQuorum, Name: "DescribeQuorum", Min: 0, Max: 2, FlexibleFrom: 0, Broker: true, Controller: true, newRequest: func() Request { return new(DescribeQuorumRequest) }, newResponse: func() Response { return new(DescribeQuorumResponse) }},
 	{Key: KeyAlterPartition, Name: "AlterPartition", Min: 2, Max: 3, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(AlterPartitionRequest) }, newResponse: func() Response { return new(AlterPartitionResponse) }},
+	{Key: KeyUpdateFeatures, Name: "UpdateFeatures", Min: 0, Max: 2, FlexibleFrom: 0, Broker: true, Controller: true, newRequest: func() Request { return new(UpdateFeaturesRequest) }, newResponse: func() Response { return new(UpdateFeaturesResponse) }},
 	{Key: KeyEnvelope, Name: "Envelope", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(EnvelopeRequest) }, newResponse: func() Response { return new(EnvelopeResponse) }},
 	{Key: KeyFetchSnapshot, Name: "FetchSnapshot", Min: 0, Max: 1, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(FetchSnapshotRequest) }, newResponse: func() Response { return new(FetchSnapshotResponse) }},
 	{Key: KeyDescribeCluster, Name: "DescribeCluster", Min: 0, Max: 2, FlexibleFrom: 0, Broker: true, Controller: true, newRequest: func() Request { return new(DescribeClusterRequest) }, newResponse: func() Response { return new(DescribeClusterResponse) }},
@@ -72,6 +89,7 @@ var APIs = []API{
 	{Key: KeyAllocateProducerIds, Name: "AllocateProducerIds", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(AllocateProducerIdsRequest) }, newResponse: func() Response { return new(AllocateProducerIdsResponse) }},
 	{Key: KeyControllerRegistration, Name: "ControllerRegistration", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(ControllerRegistrationRequest) }, newResponse: func() Response { return new(ControllerRegistrationResponse) }},
 	{Key: KeyAssignReplicasToDirs, Name: "AssignReplicasToDirs", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(AssignReplicasToDirsRequest) }, newResponse: func() Response { return new(AssignReplicasToDirsResponse) }},
+	{Key: KeyListConfigResources, Name: "ListConfigResources", Min: 0, Max: 1, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(ListConfigResourcesRequest) }, newResponse: func() Response { return new(ListConfigResourcesResponse) }},
 	{Key: KeyDescribeTopicPartitions, Name: "DescribeTopicPartitions", Min: 0, Max: 0, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(DescribeTopicPartitionsRequest) }, newResponse: func() Response { return new(DescribeTopicPartitionsResponse) }},
 	{Key: KeyUpdateRaftVoter, Name: "UpdateRaftVoter", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(UpdateRaftVoterRequest) }, newResponse: func() Response { return new(UpdateRaftVoterResponse) }},
 }

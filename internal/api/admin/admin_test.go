@@ -47,7 +47,7 @@ func newCluster(t *testing.T, brokers int) *cluster {
 	c := &cluster{t: t, loader: metadata.NewDraft(metadata.Empty), rights: rights{}}
 	c.machine = controller.New(controller.Config{
 		NodeID: 1, ClusterID: "cluster", SessionTimeout: time.Hour, DefaultPartitions: 1, DefaultReplicas: 1, MinISR: 1, DeleteTopics: true,
-		Topics: controller.NewTopicConfigs(values), KRaftVersion: func() int16 { return 1 }, Rand: rand.New(rand.NewPCG(1, 1)),
+		Topics: controller.NewTopicConfigs(values), KRaftVersion: func() int16 { return 1 }, Supported: metadata.SupportedFeatures(false), Rand: rand.New(rand.NewPCG(1, 1)),
 		NewUUID: func() model.UUID { c.ids++; return model.UUID{0: 7, 15: c.ids} }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	c.commit(c.machine.Claim(metadata.Empty, time.UnixMilli(0), 0, nil))

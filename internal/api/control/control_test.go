@@ -3,12 +3,16 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/controller"
 	"github.com/stromkafka/strom/internal/kerr"
+	"github.com/stromkafka/strom/internal/metadata"
+	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/server"
 	"github.com/stromkafka/strom/internal/wire"
 )
@@ -57,6 +61,41 @@ func (f *fakeController) UpdateRaftVoter(context.Context, int16, string, *wire.U
 	return &wire.UpdateRaftVoterResponse{}, f.err
 }
 
+// heartbeats keeps what it is told.
+type heartbeats struct{ told []string }
+
+func (h *heartbeats) Heard(_ context.Context, id model.NodeID, epoch model.BrokerEpoch, connection string) {
+	h.told = append(h.told, fmt.Sprintf("heard %d in %d by %s", id, epoch, connection))
+}
+
+func (h *heartbeats) Stopped(id model.NodeID) { h.told = append(h.told, fmt.Sprintf("stopped %d", id)) }
+
+// TestHeartbeatsAreWatched: only a heartbeat that the controller has taken is.
+func TestHeartbeatsAreWatched(t *testing.T) {
+	told := &heartbeats{}
+	beat := func(answer *wire.BrokerHeartbeatResponse, err error) {
+		h := &BrokerHeartbeat{answers{answer, err}, auth.AllowAll{}, told}
+		h.Handle(t.Context(), &server.Request{Body: &wire.BrokerHeartbeatRequest{BrokerID: 3, BrokerEpoch: 7}, ConnectionID: "c"})
+	}
+	beat(&wire.BrokerHeartbeatResponse{}, nil)
+	beat(nil, kerr.NotController)
+	beat(&wire.BrokerHeartbeatResponse{ErrorCode: kerr.StaleBrokerEpoch.Code}, nil)
+	beat(&wire.BrokerHeartbeatResponse{ShouldShutDown: true}, nil)
+	if want := []string{"heard 3 in 7 by c", "stopped 3"}; !slices.Equal(told.told, want) {
+		t.Errorf("told %q, want %q", told.told, want)
+	}
+}
+
+// answers is a controller with one answer.
+type answers struct {
+	response wire.Response
+	err      error
+}
+
+func (a answers) Submit(context.Context, controller.Request) (wire.Response, error) {
+	return a.response, a.err
+}
+
 // only allows one operation on the cluster.
 type only auth.Operation
 
@@ -76,11 +115,18 @@ func TestClusterRights(t *testing.T) {
 		{52, auth.ClusterAction, func(f *fakeController, a auth.Authorizer) server.Handler { return &Vote{f, a} }},
 		{53, auth.ClusterAction, func(f *fakeController, a auth.Authorizer) server.Handler { return &BeginQuorumEpoch{f, a} }},
 		{54, auth.ClusterAction, func(f *fakeController, a auth.Authorizer) server.Handler { return &EndQuorumEpoch{f, a} }},
+		{43, auth.Alter, func(f *fakeController, a auth.Authorizer) server.Handler { return &ElectLeaders{f, a} }},
+		{46, auth.Describe, func(f *fakeController, a auth.Authorizer) server.Handler {
+			return &ListPartitionReassignments{func() *metadata.Image { return metadata.Empty }, func() bool { return f.err == nil }, a}
+		}},
+		{57, auth.Alter, func(f *fakeController, a auth.Authorizer) server.Handler { return &UpdateFeatures{f, a} }},
 		{55, auth.Describe, func(f *fakeController, a auth.Authorizer) server.Handler { return &DescribeQuorum{f, a} }},
 		{56, auth.ClusterAction, func(f *fakeController, a auth.Authorizer) server.Handler { return &AlterPartition{f, a} }},
 		{59, auth.ClusterAction, func(f *fakeController, a auth.Authorizer) server.Handler { return &FetchSnapshot{f, a} }},
 		{62, auth.ClusterAction, func(f *fakeController, a auth.Authorizer) server.Handler { return &BrokerRegistration{f, a} }},
-		{63, auth.ClusterAction, func(f *fakeController, a auth.Authorizer) server.Handler { return &BrokerHeartbeat{f, a} }},
+		{63, auth.ClusterAction, func(f *fakeController, a auth.Authorizer) server.Handler {
+			return &BrokerHeartbeat{f, a, &heartbeats{}}
+		}},
 		{64, auth.Alter, func(f *fakeController, a auth.Authorizer) server.Handler { return &UnregisterBroker{f, a} }},
 		{67, auth.ClusterAction, func(f *fakeController, a auth.Authorizer) server.Handler { return &AllocateProducerIds{f, a} }},
 		{70, auth.ClusterAction, func(f *fakeController, a auth.Authorizer) server.Handler { return &ControllerRegistration{f, a} }},

@@ -1,0 +1,91 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/stromkafka/strom/internal/auth"
+	"github.com/stromkafka/strom/internal/kerr"
+	"github.com/stromkafka/strom/internal/metadata"
+	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/replica"
+	"github.com/stromkafka/strom/internal/server"
+	"github.com/stromkafka/strom/internal/wire"
+)
+
+// DescribeLogDirs serves versions 1-5 (KIP-113, 827, 1066) on broker listeners:
+// this broker's log directories with the sizes of the partitions in them. Needs
+// DESCRIBE on the cluster. Left out: replicas that move between directories,
+// which do not exist yet, so that no lag is ever told.
+type DescribeLogDirs struct {
+	Partitions *replica.Set
+	View       *View
+	NodeID     model.NodeID
+	// Space is the size of the file system that a directory is on, and what is
+	// left of it; -1 when that cannot be told.
+	Space      func(dir string) (total, usable int64)
+	Authorizer auth.Authorizer
+}
+
+// Handle implements server.Handler.
+func (h *DescribeLogDirs) Handle(_ context.Context, r *server.Request) wire.Response {
+	response := &wire.DescribeLogDirsResponse{Results: []wire.DescribeLogDirsResponseResult{}}
+	if !mayCluster(h.Authorizer, r, auth.Describe) {
+		response.ErrorCode = kerr.ClusterAuthorizationFailed.Code
+		return response
+	}
+	wanted := wantedPartitions(r.Body.(*wire.DescribeLogDirsRequest))
+	byDir := map[*replica.Dir][]*replica.Partition{}
+	for _, p := range h.Partitions.Partitions() {
+		if wanted == nil || wanted[p.Name()] {
+			byDir[p.Dir()] = append(byDir[p.Dir()], p)
+		}
+	}
+	for _, dir := range h.Partitions.Dirs() {
+		response.Results = append(response.Results, h.describe(dir, byDir[dir]))
+	}
+	return response
+}
+
+// wantedPartitions are those that the request names, nil for all.
+func wantedPartitions(r *wire.DescribeLogDirsRequest) map[model.Partition]bool {
+	if r.Topics == nil {
+		return nil
+	}
+	wanted := map[model.Partition]bool{}
+	for _, t := range r.Topics {
+		for _, index := range t.Partitions {
+			wanted[model.Partition{Topic: t.Topic, Index: index}] = true
+		}
+	}
+	return wanted
+}
+
+func (h *DescribeLogDirs) describe(dir *replica.Dir, partitions []*replica.Partition) wire.DescribeLogDirsResponseResult {
+	result := wire.DescribeLogDirsResponseResult{}
+	result.Reset()
+	result.LogDir, result.Topics = dir.Path(), []wire.DescribeLogDirsResponseTopic{}
+	if dir.Err() != nil {
+		result.ErrorCode = kerr.KafkaStorageError.Code
+		return result
+	}
+	slices.SortFunc(partitions, func(a, b *replica.Partition) int {
+		return cmp.Or(cmp.Compare(a.Name().Topic, b.Name().Topic), cmp.Compare(a.Name().Index, b.Name().Index))
+	})
+	for _, p := range partitions {
+		if n := len(result.Topics); n == 0 || result.Topics[n-1].Name != p.Name().Topic {
+			result.Topics = append(result.Topics, wire.DescribeLogDirsResponseTopic{Name: p.Name().Topic})
+		}
+		topic := &result.Topics[len(result.Topics)-1]
+		topic.Partitions = append(topic.Partitions, wire.DescribeLogDirsResponsePartition{PartitionIndex: p.Name().Index, PartitionSize: p.Size()})
+	}
+	result.TotalBytes, result.UsableBytes = h.Space(dir.Path())
+	result.IsCordoned = isCordoned(h.View.Image(), h.NodeID, dir.ID())
+	return result
+}
+
+func isCordoned(img *metadata.Image, node model.NodeID, dir model.DirectoryID) bool {
+	b := img.Broker(node)
+	return b != nil && slices.Contains(b.CordonedLogDirs, dir)
+}

@@ -1,0 +1,147 @@
+package admin
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/stromkafka/strom/internal/kerr"
+	"github.com/stromkafka/strom/internal/metadata"
+	"github.com/stromkafka/strom/internal/model"
+)
+
+// change is what a client wants of one resource's configs, and what became of it.
+type change struct {
+	resource metadata.ConfigResource
+	replace  bool // what is not named goes
+	ops      []changeOp
+	err      error // refused here
+	done     bool  // the controller has taken it
+}
+
+// changeOp is one operation, with IncrementalAlterConfigs' numbers; 0 sets.
+type changeOp struct {
+	name  string
+	op    int8
+	value *string
+}
+
+const (
+	setConfig    int8 = 0
+	deleteConfig int8 = 1
+)
+
+// precheck is what a broker holds against an alteration before the controller
+// sees it: the request's shape, and that a broker's configs are its own.
+type precheck struct {
+	View   *View
+	NodeID model.NodeID
+}
+
+// all sets the errors of what must not go on to the controller.
+func (p precheck) all(changes []change) {
+	times := map[metadata.ConfigResource]int{}
+	for _, c := range changes {
+		times[c.resource]++
+	}
+	for i := range changes {
+		c := &changes[i]
+		if times[c.resource] > 1 {
+			c.err = kerr.InvalidRequest.With("Each resource must appear at most once.")
+			continue
+		}
+		c.err = p.one(c)
+	}
+}
+
+func (p precheck) one(c *change) error {
+	if err := c.checkShape(); err != nil {
+		return err
+	}
+	switch c.resource.Type {
+	case metadata.ConfigTopic, metadata.ConfigGroup, metadata.ConfigClientMetrics:
+		return nil
+	case metadata.ConfigBroker:
+		return p.checkOwn(c.resource.Name)
+	case metadata.ConfigBrokerLogger:
+		return kerr.InvalidRequest.With("The loggers of a node cannot be set one by one.")
+	}
+	return kerr.InvalidRequest.With("Unknown resource type %d", c.resource.Type)
+}
+
+func (c *change) checkShape() error {
+	seen := map[string]bool{}
+	var nulls []string
+	for _, op := range c.ops {
+		if seen[op.name] {
+			return kerr.InvalidRequest.With("Error due to duplicate config keys")
+		}
+		seen[op.name] = true
+		if op.value == nil && op.op != deleteConfig {
+			nulls = append(nulls, op.name)
+		}
+	}
+	if len(nulls) > 0 {
+		return kerr.InvalidRequest.With("Null value not supported for : %s", strings.Join(nulls, ", "))
+	}
+	return nil
+}
+
+// checkOwn wants no other broker's name: only it could check the values.
+func (p precheck) checkOwn(name string) error {
+	if name == "" {
+		return nil
+	}
+	id, err := strconv.Atoi(name)
+	if err != nil {
+		return kerr.InvalidRequest.With("Node id must be an integer, but it is: %s", name)
+	}
+	if model.NodeID(id) != p.NodeID {
+		return kerr.InvalidRequest.With("Unexpected broker id, expected %d, but received %s", p.NodeID, name)
+	}
+	return nil
+}
+
+// code is that of an answer that the controller owed and did not give.
+func code(err error) int16 {
+	if err == nil {
+		return kerr.UnknownServerError.Code
+	}
+	return kerr.Code(err)
+}
+
+// awaitChanges waits, at most readYourWrites, until this broker shows what was
+// set and no longer shows what was deleted.
+func awaitChanges(ctx context.Context, v *View, changes []change) {
+	ctx, cancel := context.WithTimeout(ctx, readYourWrites)
+	defer cancel()
+	v.Wait(ctx, func(img *metadata.Image) bool {
+		for i := range changes {
+			if changes[i].done && !changes[i].shown(img) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func (c *change) shown(img *metadata.Image) bool {
+	now := img.Config(c.resource.Type, c.resource.Name)
+	if c.replace && len(now) != len(c.ops) {
+		return false
+	}
+	for _, op := range c.ops {
+		value, set := now[op.name]
+		switch op.op {
+		case setConfig:
+			if !set || value != *op.value {
+				return false
+			}
+		case deleteConfig:
+			if set {
+				return false
+			}
+		}
+	}
+	return true
+}
