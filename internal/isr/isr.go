@@ -316,11 +316,22 @@ func (l *Leader) propose(next, maximal []model.NodeID) Proposal {
 	return p
 }
 
+// Proposed reports whether that proposal is the one in flight.
+func (l *Leader) Proposed(p Proposal) bool {
+	return l.pending != nil && l.pending.PartitionEpoch == p.PartitionEpoch && l.pending.LeaderEpoch == p.LeaderEpoch
+}
+
+// Agreed takes the in-sync set that the controller decided on, which the answer
+// to a proposal tells before the metadata log does.
+func (l *Leader) Agreed(set []model.NodeID, partitionEpoch int32, now time.Time) (advanced bool) {
+	return l.Assign(Assignment{Replicas: l.assigned.Replicas, ISR: set, PartitionEpoch: partitionEpoch}, now)
+}
+
 // Refused ends a proposal that the controller did not and will not accept. A
 // request whose fate is unknown must be asked again instead: until the answer,
 // the maximal set has to hold.
 func (l *Leader) Refused(p Proposal, now time.Time) (advanced bool) {
-	if l.pending == nil || l.pending.PartitionEpoch != p.PartitionEpoch || l.pending.LeaderEpoch != p.LeaderEpoch {
+	if !l.Proposed(p) {
 		return false
 	}
 	l.pending = nil
