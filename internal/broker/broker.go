@@ -198,8 +198,8 @@ func (n *node) publish(c *metadata.Change) {
 	}
 	n.view.Publish(c.To)
 	n.moved.Notify()
-	if n.replicas != nil && len(c.Brokers) > 0 {
-		n.replicas.BrokersChanged()
+	if n.replicas != nil {
+		n.replicas.Published(c)
 	}
 }
 

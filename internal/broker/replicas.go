@@ -171,10 +171,18 @@ func logConfig(t config.TopicSettings, v *config.Values) commitlog.Config {
 }
 
 // dirFailed tells the controller of a directory that went offline. A broker
-// without any directory left is of no use and stops, as Kafka's does.
+// without any directory left is of no use and stops, as Kafka's does, and so does
+// one that cannot tell the controller: it would be believed to lead what it lost.
 func (n *node) dirFailed(id model.DirectoryID, err error, left int) {
 	n.member.DirectoryFailed(id)
 	if left == 0 {
 		n.parts.fail(fmt.Errorf("all log directories are offline: %w", err))
+		return
 	}
+	timer := time.AfterFunc(n.values.MS("log.dir.failure.timeout.ms"), func() {
+		if !n.member.DirectoryFailureTold() {
+			n.parts.fail(fmt.Errorf("the controller was not told of an offline log directory in time: %w", err))
+		}
+	})
+	context.AfterFunc(n.parts.alive, func() { timer.Stop() })
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stromkafka/strom/internal/isr"
 	"github.com/stromkafka/strom/internal/kerr"
+	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
 )
 
@@ -47,9 +48,25 @@ func (s *Set) proposeAll() {
 	}
 }
 
-// BrokersChanged looks again at who may be in sync: Options.Brokers tells
-// otherwise than before.
-func (s *Set) BrokersChanged() { s.proposeAll() }
+// Published looks again at who may be in sync after a change that Apply has
+// followed: now Options.Brokers tells of it too. Asked before that, it would have
+// leaders propose brokers that the change takes out.
+func (s *Set) Published(c *metadata.Change) {
+	if len(c.Brokers) > 0 {
+		s.proposeAll()
+		return
+	}
+	now := s.o.Now()
+	for _, t := range c.Topics {
+		for _, i := range t.Partitions {
+			if p, err := s.Partition(t.ID, i); err == nil {
+				p.mu.Lock()
+				p.reconsider(now)
+				p.mu.Unlock()
+			}
+		}
+	}
+}
 
 // Decided takes the controller's decision on a proposal. It reports whether the
 // controller has to be asked again: what is not known to be refused may have been

@@ -20,7 +20,6 @@ func (p *Partition) assign(a *metadata.Partition) {
 	}
 	if a.Leader == p.self.Self {
 		p.lead(a)
-		p.reconsider(p.now())
 	} else {
 		p.follow(a)
 	}
@@ -28,7 +27,7 @@ func (p *Partition) assign(a *metadata.Partition) {
 
 // lead makes this broker the leader, or goes on leading. Needs both locks.
 func (p *Partition) lead(a *metadata.Partition) {
-	in := isr.Assignment{Replicas: a.Replicas, ISR: a.ISR, PartitionEpoch: a.PartitionEpoch}
+	in := isr.Assignment{Replicas: a.Replicas, Directories: a.Directories, ISR: a.ISR, PartitionEpoch: a.PartitionEpoch}
 	now := p.now()
 	if p.role == roleLeader && a.LeaderEpoch == p.epoch {
 		if p.leader.Assign(in, now) {

@@ -187,6 +187,9 @@ func (n *Node) Stop() {
 	}
 }
 
+// FS is the node's disk in this life.
+func (n *Node) FS() vfs.FS { return n.fs }
+
 // Kill ends the node as kill -9 does: nothing more reaches its disk or leaves it.
 func (n *Node) Kill() {
 	n.c.t.Helper()
