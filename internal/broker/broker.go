@@ -61,6 +61,7 @@ type node struct {
 	log     *slog.Logger
 	auth    auth.Authorizer
 	parts   *parts
+	killed  bool
 
 	dirs  *storage.Directories
 	files *commitlog.Files
@@ -79,10 +80,16 @@ type node struct {
 	sessions     *fetch.Cache
 	member       *membership.Broker
 	channels     channels
+	proposals    *membership.Proposals
+	assignments  *membership.Assignments
 	ids          *membership.ProducerIDs
 	clients      *server.Server
 	clientRoutes *server.Routes
 }
+
+// ErrKilled as the cause of Run's context ends a node without its leaving the
+// cluster, for tests that take its network and disk away.
+var ErrKilled = errors.New("the node is killed")
 
 // Run starts a node, calls Ready, and runs it until ctx is done; then it stops
 // cleanly. It returns an error when the node could not start, when a part of it
@@ -114,6 +121,7 @@ func Run(ctx context.Context, o Options) error {
 		n.log.Error("a part of the node failed; stopping", "error", err)
 	default:
 		n.log.Info("stopping")
+		n.killed = errors.Is(cause, ErrKilled)
 	}
 	return errors.Join(err, n.stop(p))
 }
@@ -165,6 +173,8 @@ func (n *node) join(ctx context.Context, p *parts) error {
 	n.serveClients()
 	p.start(ctx, "membership", n.member.Run)
 	p.start(ctx, "producer ids", n.ids.Run)
+	p.start(ctx, "in-sync sets", n.proposals.Run)
+	p.start(ctx, "directory assignments", n.assignments.Run)
 	n.member.Ready()
 	if err := n.member.Await(ctx, membership.Running); err != nil {
 		return err
@@ -191,6 +201,9 @@ func (n *node) publish(c *metadata.Change) {
 	}
 	n.view.Publish(c.To)
 	n.moved.Notify()
+	if n.replicas != nil {
+		n.replicas.Published(c)
+	}
 }
 
 // shutdownPatience bounds how long leaving the cluster may take (Kafka's is the
@@ -204,7 +217,7 @@ func (n *node) stop(p *parts) error {
 	epoch := model.BrokerEpoch(-1)
 	if n.member != nil {
 		epoch = n.member.Epoch()
-		if epoch >= 0 && n.values.Bool("controlled.shutdown.enable") {
+		if epoch >= 0 && !n.killed && n.values.Bool("controlled.shutdown.enable") {
 			if err := n.leave(); err != nil {
 				n.log.Warn("could not leave the cluster in good order", "error", err)
 			}

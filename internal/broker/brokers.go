@@ -9,10 +9,10 @@ import (
 type brokers struct{ view *admin.View }
 
 // Eligible reports whether a broker may join in-sync sets now; epoch is -1 when
-// the follower did not tell its own (KIP-903).
-func (b brokers) Eligible(id model.NodeID, epoch model.BrokerEpoch) bool {
+// the follower did not tell its own (KIP-903), and dir is where its replica is.
+func (b brokers) Eligible(id model.NodeID, epoch model.BrokerEpoch, dir model.DirectoryID) bool {
 	r := b.view.Image().Broker(id)
-	return r != nil && !r.Fenced && !r.InControlledShutdown && (epoch < 0 || epoch == r.Epoch)
+	return r != nil && !r.Fenced && !r.InControlledShutdown && (epoch < 0 || epoch == r.Epoch) && r.DirOnline(dir)
 }
 
 // Current is the epoch of a registered broker.

@@ -133,6 +133,7 @@ func (n *node) serveControllers() {
 	routes.Handle(wire.KeyAssignReplicasToDirs, &control.AssignReplicasToDirs{Controller: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyEnvelope, &server.Envelope{Routes: routes, Authorizer: n.auth})
 	routes.Handle(wire.KeyAlterPartition, &control.AlterPartition{Controller: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyAssignReplicasToDirs, &control.AssignReplicasToDirs{Controller: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyBrokerRegistration, &control.BrokerRegistration{Controller: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyBrokerHeartbeat, &control.BrokerHeartbeat{Controller: q, Authorizer: n.auth, Watch: n.heartbeats})
 	routes.Handle(wire.KeyUnregisterBroker, &control.UnregisterBroker{Controller: q, Authorizer: n.auth})

@@ -19,7 +19,7 @@ import (
 
 // channels are this broker's connections to the active controller, one a
 // purpose, so that heartbeats wait behind nothing.
-type channels struct{ heartbeat, forward, ids *membership.Channel }
+type channels struct{ heartbeat, forward, ids, proposals, assignments *membership.Channel }
 
 // forwardTimeout is how long the controller may take over a forwarded request
 // or a block of producer ids (Kafka's 60 s).
@@ -39,11 +39,14 @@ func (n *node) openChannels() {
 		heartbeat: open(n.values.MS("broker.session.timeout.ms"), 1),
 		forward:   open(forwardTimeout, forwardsInFlight),
 		ids:       open(forwardTimeout, 1),
+		// A decision is waited for as long as the connection lives.
+		proposals:   open(24*time.Hour, 1),
+		assignments: open(forwardTimeout, 1),
 	}
 }
 
 func (c channels) close() {
-	for _, one := range []*membership.Channel{c.heartbeat, c.forward, c.ids} {
+	for _, one := range []*membership.Channel{c.heartbeat, c.forward, c.ids, c.proposals, c.assignments} {
 		if one != nil {
 			one.Close()
 		}
@@ -98,6 +101,8 @@ func (n *node) openBroker(ctx context.Context) error {
 		Log:                 n.log,
 	})
 	n.ids = membership.NewProducerIDs(n.channels.ids, n.member, n.log)
+	n.proposals = membership.NewProposals(membership.ProposalOptions{Broker: n.member, Channel: n.channels.proposals, Decided: n.decided, Log: n.log})
+	n.assignments = membership.NewAssignments(membership.AssignmentOptions{Broker: n.member, Channel: n.channels.assignments, Image: n.view.Image, Log: n.log})
 	n.replicas, err = n.openReplicas(ctx)
 	return err
 }

@@ -3,12 +3,17 @@ package broker
 import (
 	"context"
 	"fmt"
+	"net"
 	"strconv"
+	"time"
 
 	"github.com/stromkafka/strom/internal/batch"
 	"github.com/stromkafka/strom/internal/commitlog"
 	"github.com/stromkafka/strom/internal/compress"
 	"github.com/stromkafka/strom/internal/config"
+	"github.com/stromkafka/strom/internal/follow"
+	"github.com/stromkafka/strom/internal/link"
+	"github.com/stromkafka/strom/internal/membership"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/replica"
@@ -32,7 +37,66 @@ func (n *node) openReplicas(ctx context.Context) (*replica.Set, error) {
 		Retention:       v.MS("log.retention.check.interval.ms"),
 		FirstRetention:  v.MS("log.initial.task.delay.ms"),
 		DirFailed:       n.dirFailed,
+		Propose:         n.propose,
+		Assigned:        n.assigned,
+		Follow: replica.FollowOptions{
+			Connect: n.connectLeader, Epoch: n.member.Epoch,
+			Version: func() metadata.Version { return n.view.Image().Features().Version },
+			Session: follow.Config{
+				Self:           n.config.ID,
+				PartitionBytes: int32(v.Int("replica.fetch.max.bytes")),
+				ResponseBytes:  int32(v.Int("replica.fetch.response.max.bytes")),
+				MinBytes:       int32(v.Int("replica.fetch.min.bytes")),
+				MaxWait:        v.MS("replica.fetch.wait.max.ms"),
+				Backoff:        min(firstBackoff, v.MS("replica.fetch.backoff.ms")),
+				MaxBackoff:     v.MS("replica.fetch.backoff.ms"),
+			},
+		},
 	})
+}
+
+// firstBackoff is how long a follower waits after its first error: an election
+// reaches some brokers a moment before others.
+const firstBackoff = 20 * time.Millisecond
+
+// connectLeader reaches another broker by the listener between brokers.
+func (n *node) connectLeader(ctx context.Context, leader model.NodeID) (*link.Link, error) {
+	b := n.view.Image().Broker(leader)
+	if b == nil {
+		return nil, fmt.Errorf("broker %d is not registered", leader)
+	}
+	at, ok := b.Endpoint(n.config.InterBroker)
+	if !ok {
+		return nil, fmt.Errorf("broker %d has no listener %s", leader, n.config.InterBroker)
+	}
+	return link.Dial(ctx, link.Options{
+		Network: n.network, Address: net.JoinHostPort(at.Host, strconv.Itoa(int(at.Port))),
+		ClientID: fmt.Sprintf("broker-%d-fetcher", n.config.ID), MaxInFlight: 1,
+		Timeout: n.values.MS("replica.socket.timeout.ms"),
+	})
+}
+
+// propose takes an in-sync set to the controller, and decided what it answers to
+// the partitions.
+func (n *node) propose(p replica.Proposal) {
+	n.proposals.Propose(membership.Proposal{
+		Place: membership.Place{Topic: p.Topic, Index: p.Index}, LeaderEpoch: p.LeaderEpoch, PartitionEpoch: p.PartitionEpoch,
+		ISR: p.ISR, BrokerEpochs: p.BrokerEpochs,
+	})
+}
+
+func (n *node) decided(p membership.Proposal, d membership.Decision) bool {
+	asked := replica.Proposal{Topic: p.Topic, Index: p.Index}
+	asked.ISR, asked.BrokerEpochs, asked.LeaderEpoch, asked.PartitionEpoch = p.ISR, p.BrokerEpochs, p.LeaderEpoch, p.PartitionEpoch
+	return n.replicas.Decided(asked, replica.Decision(d))
+}
+
+// assigned tells the controller where a replica is; before KIP-858 it does not
+// want to know.
+func (n *node) assigned(topic model.TopicID, index int32, dir model.DirectoryID) {
+	if n.view.Image().Features().Version.Directories() || n.view.Image().Offset < 0 {
+		n.assignments.Assign(membership.Place{Topic: topic, Index: index}, dir)
+	}
 }
 
 // caughtUp reports whether an image shows this life of the broker. An observer
@@ -107,10 +171,18 @@ func logConfig(t config.TopicSettings, v *config.Values) commitlog.Config {
 }
 
 // dirFailed tells the controller of a directory that went offline. A broker
-// without any directory left is of no use and stops, as Kafka's does.
+// without any directory left is of no use and stops, as Kafka's does, and so does
+// one that cannot tell the controller: it would be believed to lead what it lost.
 func (n *node) dirFailed(id model.DirectoryID, err error, left int) {
 	n.member.DirectoryFailed(id)
 	if left == 0 {
 		n.parts.fail(fmt.Errorf("all log directories are offline: %w", err))
+		return
 	}
+	timer := time.AfterFunc(n.values.MS("log.dir.failure.timeout.ms"), func() {
+		if !n.member.DirectoryFailureTold() {
+			n.parts.fail(fmt.Errorf("the controller was not told of an offline log directory in time: %w", err))
+		}
+	})
+	context.AfterFunc(n.parts.alive, func() { timer.Stop() })
 }

@@ -283,7 +283,8 @@ func (f *Fetch) lookAt(e *entry, t Terms, limit int, r Resolver) Result {
 			LeaderEpoch: e.leaderEpoch, LastFetchedEpoch: e.lastFetchedEpoch,
 		})
 	}
-	if out.Err == nil && t.Follower != model.NoNode && out.Diverging == nil {
+	if out.Err == nil && t.Follower != model.NoNode && out.Diverging == nil && e.asked {
+		e.asked = false
 		out.Err = p.Fetched(replica.FollowerFetch{
 			Follower: t.Follower, BrokerEpoch: t.Broker, Offset: e.from, LogStart: e.logStart,
 			LeaderEnd: out.LogEnd, HasEpoch: e.leaderEpoch != model.NoEpoch,

@@ -53,6 +53,11 @@ type entry struct {
 	leaderEpoch      model.Epoch
 	lastFetchedEpoch model.Epoch
 
+	// asked says that the request at hand names the partition: only that tells
+	// where a follower is. A fetch that waits, and looks again when the follower
+	// has long fetched otherwise, must not take it back.
+	asked bool
+
 	toldHighWatermark model.Offset
 	toldLogStart      model.Offset
 
@@ -112,7 +117,7 @@ func (s *Session) set(k key, q *wire.FetchRequestPartition) {
 		s.entries[k] = e
 	}
 	e.from, e.logStart = model.Offset(q.FetchOffset), model.Offset(q.LogStartOffset)
-	e.maxBytes = int(q.PartitionMaxBytes)
+	e.maxBytes, e.asked = int(q.PartitionMaxBytes), true
 	e.leaderEpoch, e.lastFetchedEpoch = optional(q.CurrentLeaderEpoch), optional(q.LastFetchedEpoch)
 	s.queue.add(e)
 }

@@ -32,15 +32,17 @@ const Unknown model.Offset = -1
 // Assignment is what the metadata says about the partition.
 type Assignment struct {
 	Replicas       []model.NodeID
+	Directories    []model.DirectoryID // parallel to Replicas; nil where they are not told
 	ISR            []model.NodeID
 	PartitionEpoch int32
 }
 
 // Brokers tells whether a broker, in the life named by epoch, may join an
-// in-sync set: alive, not fenced, not shutting down, and epoch is its current
-// one or -1. Current is that current epoch, and false for a broker nobody knows.
+// in-sync set with a replica in a log directory: alive, not fenced, not shutting
+// down, the directory not offline, and epoch its current one or -1. What a
+// follower once fetched says nothing of a directory that it has lost since. Current is that current epoch, and false for a broker nobody knows.
 type Brokers interface {
-	Eligible(id model.NodeID, epoch model.BrokerEpoch) bool
+	Eligible(id model.NodeID, epoch model.BrokerEpoch, dir model.DirectoryID) bool
 	Current(id model.NodeID) (model.BrokerEpoch, bool)
 }
 
@@ -69,6 +71,7 @@ type Leader struct {
 // follower's fetches.
 type follower struct {
 	id            model.NodeID
+	dir           model.DirectoryID
 	brokerEpoch   model.BrokerEpoch
 	start, end    model.Offset
 	caughtUp      time.Time // when it last had all that the leader had
@@ -131,17 +134,18 @@ func (l *Leader) Assign(a Assignment, now time.Time) (advanced bool) {
 func (l *Leader) assign(a Assignment, now time.Time) {
 	l.assigned = a
 	var followers []follower
-	for _, id := range a.Replicas {
+	for n, id := range a.Replicas {
 		if id == l.config.Self {
 			continue
 		}
-		if i := slices.IndexFunc(l.followers, func(f follower) bool { return f.id == id }); i >= 0 {
-			followers = append(followers, l.followers[i])
-			continue
-		}
 		f := follower{id: id, brokerEpoch: -1, start: Unknown, end: Unknown, lastLeaderEnd: Unknown}
-		if slices.Contains(a.ISR, id) {
+		if i := slices.IndexFunc(l.followers, func(f follower) bool { return f.id == id }); i >= 0 {
+			f = l.followers[i]
+		} else if slices.Contains(a.ISR, id) {
 			f.caughtUp = now
+		}
+		if n < len(a.Directories) {
+			f.dir = a.Directories[n]
 		}
 		followers = append(followers, f)
 	}
@@ -250,7 +254,7 @@ func (l *Leader) maximal() []model.NodeID {
 }
 
 func (l *Leader) mayJoinSoon(f *follower, now time.Time) bool {
-	return l.isCaughtUp(f, now) && l.config.Brokers.Eligible(f.id, f.brokerEpoch)
+	return l.isCaughtUp(f, now) && l.config.Brokers.Eligible(f.id, f.brokerEpoch, f.dir)
 }
 
 func (l *Leader) isCaughtUp(f *follower, now time.Time) bool {
@@ -282,7 +286,7 @@ func (l *Leader) joining() (model.NodeID, bool) {
 	for i := range l.followers {
 		f := &l.followers[i]
 		if !slices.Contains(l.assigned.ISR, f.id) && f.end >= l.highWatermark && f.end >= l.epochStart &&
-			l.config.Brokers.Eligible(f.id, f.brokerEpoch) {
+			l.config.Brokers.Eligible(f.id, f.brokerEpoch, f.dir) {
 			return f.id, true
 		}
 	}
@@ -316,11 +320,22 @@ func (l *Leader) propose(next, maximal []model.NodeID) Proposal {
 	return p
 }
 
+// Proposed reports whether that proposal is the one in flight.
+func (l *Leader) Proposed(p Proposal) bool {
+	return l.pending != nil && l.pending.PartitionEpoch == p.PartitionEpoch && l.pending.LeaderEpoch == p.LeaderEpoch
+}
+
+// Agreed takes the in-sync set that the controller decided on, which the answer
+// to a proposal tells before the metadata log does.
+func (l *Leader) Agreed(set []model.NodeID, partitionEpoch int32, now time.Time) (advanced bool) {
+	return l.Assign(Assignment{Replicas: l.assigned.Replicas, Directories: l.assigned.Directories, ISR: set, PartitionEpoch: partitionEpoch}, now)
+}
+
 // Refused ends a proposal that the controller did not and will not accept. A
 // request whose fate is unknown must be asked again instead: until the answer,
 // the maximal set has to hold.
 func (l *Leader) Refused(p Proposal, now time.Time) (advanced bool) {
-	if l.pending == nil || l.pending.PartitionEpoch != p.PartitionEpoch || l.pending.LeaderEpoch != p.LeaderEpoch {
+	if !l.Proposed(p) {
 		return false
 	}
 	l.pending = nil

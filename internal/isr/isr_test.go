@@ -15,10 +15,13 @@ var t0 = time.Unix(1_700_000_000, 0)
 // brokers is a fixed view: every broker in it is alive with that epoch.
 type brokers map[model.NodeID]model.BrokerEpoch
 
-func (b brokers) Eligible(id model.NodeID, epoch model.BrokerEpoch) bool {
+func (b brokers) Eligible(id model.NodeID, epoch model.BrokerEpoch, dir model.DirectoryID) bool {
 	current, ok := b[id]
-	return ok && (epoch == -1 || epoch == current)
+	return ok && (epoch == -1 || epoch == current) && dir != lostDir
 }
+
+// lostDir is offline, whosever it is.
+var lostDir = model.DirectoryID{15: 99}
 
 func (b brokers) Current(id model.NodeID) (model.BrokerEpoch, bool) {
 	e, ok := b[id]
@@ -190,5 +193,27 @@ func TestIdleFollowerGetsItsTime(t *testing.T) {
 	}
 	if _, ok := l.Propose(late.Add(31 * time.Second)); !ok {
 		t.Error("and stays although it does not come for it")
+	}
+}
+
+// TestLostDirectory: a follower that had everything loses its directory. It is
+// not proposed again for what it once fetched, nor waited for (KIP-858).
+func TestLostDirectory(t *testing.T) {
+	l := leader(three(1, 2, 3), 2)
+	l.Local(10, 10, t0)
+	for _, id := range ids(2, 3) {
+		if _, err := l.Fetched(fetch(id, 10, 10), t0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := three(1, 2)
+	a.PartitionEpoch, a.Directories = 2, []model.DirectoryID{{15: 1}, {15: 2}, lostDir}
+	l.Assign(a, t0)
+	if p, ok := l.Propose(t0); ok {
+		t.Errorf("proposes %v", p.ISR)
+	}
+	l.Local(20, 20, t0)
+	if _, err := l.Fetched(fetch(2, 20, 20), t0); err != nil || l.HighWatermark() != 20 {
+		t.Errorf("high watermark %d, %v", l.HighWatermark(), err)
 	}
 }

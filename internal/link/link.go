@@ -112,6 +112,10 @@ func (c *Call) Wait(ctx context.Context) (wire.Response, error) {
 	}
 }
 
+// Answered is closed once the answer, or the link's end, is there: Wait does not
+// block then.
+func (c *Call) Answered() <-chan struct{} { return c.answered }
+
 // Do sends a request at the highest version both sides speak and waits for its
 // answer.
 func (l *Link) Do(ctx context.Context, r wire.Request) (wire.Response, error) {

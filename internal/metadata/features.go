@@ -93,6 +93,38 @@ func (v Version) ELR() bool { return v >= 23 }
 // CordonedDirs reports whether registrations tell cordoned log directories.
 func (v Version) CordonedDirs() bool { return v >= 30 }
 
+// FetchVersion is the version of Fetch between brokers at this level.
+func (v Version) FetchVersion() int16 {
+	switch {
+	case v >= 27:
+		return 18
+	case v >= 21:
+		return 17
+	case v >= 19:
+		return 16
+	case v >= 10:
+		return 15
+	case v >= 9:
+		return 14
+	}
+	return 13
+}
+
+// ListOffsetsVersion is the version of ListOffsets between brokers at this level.
+func (v Version) ListOffsetsVersion() int16 {
+	switch {
+	case v >= 29:
+		return 11
+	case v >= 25:
+		return 10
+	case v >= 21:
+		return 9
+	case v >= 9:
+		return 8
+	}
+	return 7
+}
+
 // RecordVersion is the version at which a record is written at this level. A
 // BrokerRegistrationChange is written at the version that its content needs.
 func (v Version) RecordVersion(r wire.Record) int16 {

@@ -26,10 +26,10 @@ func (s *Set) Apply(c *metadata.Change) {
 	for _, t := range c.Topics {
 		s.leaveTopic(t)
 	}
-	var changed []*metadata.Topic
+	var changed []placed
 	for _, t := range c.Topics {
-		if t.To != nil {
-			changed = append(changed, t.To)
+		for _, i := range t.Partitions {
+			changed = append(changed, placed{topic: t.To, index: i})
 		}
 	}
 	s.host(changed)
@@ -43,6 +43,7 @@ func (s *Set) meet(img *metadata.Image) {
 	for _, p := range s.Partitions() {
 		a := img.Partition(p.topic, p.name.Index)
 		if a != nil && hosts(a, s.o.Self) {
+			s.tellMoved(p, a)
 			if err := s.configure(p, s.o.Config(img, p.name.Topic)); err != nil {
 				p.dir.fail(err)
 			}
@@ -51,11 +52,22 @@ func (s *Set) meet(img *metadata.Image) {
 		s.o.Logger.Warn("stray partition is set aside", "partition", p.name, "topic id", p.topic)
 		s.setAside(p, straySuffix)
 	}
-	var all []*metadata.Topic
+	var all []placed
 	for t := range img.Topics() {
-		all = append(all, t)
+		for i := range t.Partitions {
+			all = append(all, placed{topic: t, index: int32(i)})
+		}
 	}
 	s.host(all)
+}
+
+// tellMoved tells where a replica is that the metadata places elsewhere: it was
+// created before the controller heard of its directory, or moved while this
+// broker was down.
+func (s *Set) tellMoved(p *Partition, a *metadata.Partition) {
+	if id, _ := a.Directory(s.o.Self); id != p.dir.id && p.dir.Err() == nil && s.o.Assigned != nil {
+		s.o.Assigned(p.topic, p.name.Index, p.dir.id)
+	}
 }
 
 // leaveTopic drops the partitions that this broker has no replica of any more.
@@ -63,17 +75,26 @@ func (s *Set) leaveTopic(t metadata.TopicChange) {
 	if t.From == nil {
 		return
 	}
-	for i := range t.From.Partitions {
-		if t.To != nil && i < len(t.To.Partitions) && hosts(&t.To.Partitions[i], s.o.Self) {
-			continue
+	if t.To == nil {
+		for i := range t.From.Partitions {
+			s.leavePartition(t.ID, int32(i))
 		}
-		if p, err := s.Partition(t.ID, int32(i)); err == nil {
-			s.setAside(p, deleteSuffix)
+		return
+	}
+	for _, i := range t.Partitions {
+		if !hosts(&t.To.Partitions[i], s.o.Self) {
+			s.leavePartition(t.ID, i)
 		}
 	}
 }
 
-// placed is a replica that has to be created.
+func (s *Set) leavePartition(topic model.TopicID, index int32) {
+	if p, err := s.Partition(topic, index); err == nil {
+		s.setAside(p, deleteSuffix)
+	}
+}
+
+// placed is a replica, and where it is to be created if it is missing.
 type placed struct {
 	topic *metadata.Topic
 	index int32
@@ -81,22 +102,20 @@ type placed struct {
 	told  bool // the metadata names the directory
 }
 
-// host creates the replicas of topics that are missing, and gives all of this
-// broker's their roles. Creating is done at once for all of a directory, so that
-// many cost few syncs.
-func (s *Set) host(topics []*metadata.Topic) {
+// host creates the replicas that are missing, and gives all of this broker's
+// their roles. Creating is done at once for all of a directory, so that many cost
+// few syncs.
+func (s *Set) host(partitions []placed) {
 	missing := map[*Dir][]placed{}
-	for _, t := range topics {
-		for i := range t.Partitions {
-			if !hosts(&t.Partitions[i], s.o.Self) {
-				continue
-			}
-			if _, err := s.Partition(t.ID, int32(i)); err == nil {
-				continue
-			}
-			if at, ok := s.place(t, int32(i)); ok {
-				missing[at.dir] = append(missing[at.dir], at)
-			}
+	for _, at := range partitions {
+		if !hosts(at.assigned(), s.o.Self) {
+			continue
+		}
+		if _, err := s.Partition(at.topic.ID, at.index); err == nil {
+			continue
+		}
+		if at, ok := s.place(at.topic, at.index); ok {
+			missing[at.dir] = append(missing[at.dir], at)
 		}
 	}
 	var all sync.WaitGroup
@@ -109,14 +128,15 @@ func (s *Set) host(topics []*metadata.Topic) {
 	}
 	all.Wait()
 	s.tellAssigned(missing)
-	for _, t := range topics {
-		for i := range t.Partitions {
-			if p, err := s.Partition(t.ID, int32(i)); err == nil && hosts(&t.Partitions[i], s.o.Self) {
-				p.assign(&t.Partitions[i])
-			}
+	for _, at := range partitions {
+		if p, err := s.Partition(at.topic.ID, at.index); err == nil && hosts(at.assigned(), s.o.Self) {
+			p.assign(at.assigned())
+			s.following.look(p)
 		}
 	}
 }
+
+func (at *placed) assigned() *metadata.Partition { return &at.topic.Partitions[at.index] }
 
 // tellAssigned tells of replicas whose place the metadata does not know yet.
 func (s *Set) tellAssigned(created map[*Dir][]placed) {
@@ -268,7 +288,7 @@ func (s *Set) configure(p *Partition, c TopicConfig) error {
 	p.minISR = c.MinISR
 	if p.role == roleLeader {
 		if p.leader.SetMinISR(c.MinISR, p.now()) {
-			p.raise(ChangedHighWatermark)
+			p.lift(ChangedHighWatermark)
 		}
 		p.advance()
 	}

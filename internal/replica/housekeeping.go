@@ -30,6 +30,7 @@ func (s *Set) Run(ctx context.Context) error {
 		{s.o.RecoveryPoints, start.Add(s.o.RecoveryPoints), s.checkpointLogs},
 		{s.o.LogStarts, start.Add(s.o.LogStarts), func() { s.checkpoint(logStartFile, (*Partition).logStart) }},
 		{s.o.HighWatermarks, start.Add(s.o.HighWatermarks), s.checkpointHighWatermarks},
+		{s.o.LagMax / 2, start.Add(s.o.LagMax / 2), s.proposeAll},
 		{s.o.Retention, start.Add(s.o.FirstRetention), s.retain},
 		{s.o.Retention, start.Add(s.o.FirstRetention), s.bury},
 	}
@@ -56,8 +57,22 @@ func (s *Set) Run(ctx context.Context) error {
 	}
 }
 
-func (p *Partition) recoveryPoint() model.Offset { return p.log.RecoveryPoint() }
-func (p *Partition) logStart() model.Offset      { return p.log.Start() }
+// recoveryPoint is what the directory's checkpoint says of the log. It is less
+// than the log's own while the log is about to be cut.
+func (p *Partition) recoveryPoint() model.Offset {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return min(p.log.RecoveryPoint(), p.cutting)
+}
+
+// checkpointRecovery writes down the recovery points of one directory.
+func (s *Set) checkpointRecovery(d *Dir) error {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	return s.checkpointDir(d, recoveryPointFile, (*Partition).recoveryPoint)
+}
+
+func (p *Partition) logStart() model.Offset { return p.log.Start() }
 func (p *Partition) committedEnd() model.Offset {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -170,6 +185,7 @@ func (s *Set) doom(d doomed) {
 // in the life of this broker that epoch names. Nothing may append any more, and
 // Run must have returned. A directory that fails is left without the mark.
 func (s *Set) Close(epoch model.BrokerEpoch) error {
+	s.following.close()
 	s.applying.Lock()
 	defer s.applying.Unlock()
 	for _, d := range s.dirs {

@@ -26,6 +26,7 @@ import (
 func Open(ctx context.Context, o Options) (*Set, error) {
 	assert.That(len(o.Dirs) > 0, "no log directories")
 	s := &Set{o: o, image: metadata.Empty, partitions: map[partitionKey]*Partition{}}
+	s.following = newFollowing(s, o.Follow)
 	for _, d := range o.Dirs {
 		s.dirs = append(s.dirs, &Dir{path: d.Path, id: d.ID, fs: o.FS, flushers: newFlushers(cmp.Or(o.Flushers, defaultFlushers)), onFail: s.dirFailed, logger: o.Logger,
 			waiters: sync.Pool{New: newWaiter}})
@@ -224,7 +225,7 @@ func (s *Set) newPartition(d *Dir, name model.Partition, topic model.TopicID, lo
 		name: name, topic: topic, dir: d, log: log, now: s.o.Now,
 		self:  isr.Config{Self: s.o.Self, LagMax: s.o.LagMax, Brokers: s.o.Brokers},
 		epoch: model.NoEpoch, leaderID: model.NoNode, synced: true, minISR: 1,
-		known: mark{end: log.End()},
+		known: mark{end: log.End()}, cutting: noCut, propose: s.o.Propose,
 	}
 }
 

@@ -43,7 +43,9 @@ type Partition struct {
 	log   *commitlog.Log
 	now   func() time.Time
 	self  isr.Config
-	flush atomic.Int32 // its place in the directory's flushers
+	// propose is Options.Propose.
+	propose func(Proposal)
+	flush   atomic.Int32 // its place in the directory's flushers
 
 	appending sync.Mutex
 
@@ -64,6 +66,7 @@ type Partition struct {
 	counted model.Offset
 	waiters waiters
 	watches []*Watch
+	cutting model.Offset // where a follower is about to cut its log; else noCut
 
 	// appended counts the bytes ever appended through this Partition. known is
 	// a recent pair of log end and count; committed is the count at the last
@@ -171,14 +174,19 @@ func (p *Partition) advance() {
 	}
 	end, policyEnd := p.ends()
 	if p.leader.Local(end, policyEnd, p.now()) {
-		p.raise(ChangedHighWatermark)
+		p.lift(ChangedHighWatermark)
 	}
 }
 
-// raise takes the leader's high watermark over and tells everybody of it, and of
-// the other changes. Needs mu.
-func (p *Partition) raise(also Changes) {
+// lift takes over the high watermark that the leadership decided. Needs mu.
+func (p *Partition) lift(also Changes) {
 	p.highWatermark = p.leader.HighWatermark()
+	p.raise(also)
+}
+
+// raise tells everybody of a new high watermark, and of the other changes. Needs
+// mu.
+func (p *Partition) raise(also Changes) {
 	if p.highWatermark >= p.known.end {
 		p.committed = p.known.bytes
 		p.known = mark{p.log.End(), p.appended}

@@ -27,11 +27,11 @@ func (p *Partition) assign(a *metadata.Partition) {
 
 // lead makes this broker the leader, or goes on leading. Needs both locks.
 func (p *Partition) lead(a *metadata.Partition) {
-	in := isr.Assignment{Replicas: a.Replicas, ISR: a.ISR, PartitionEpoch: a.PartitionEpoch}
+	in := isr.Assignment{Replicas: a.Replicas, Directories: a.Directories, ISR: a.ISR, PartitionEpoch: a.PartitionEpoch}
 	now := p.now()
 	if p.role == roleLeader && a.LeaderEpoch == p.epoch {
 		if p.leader.Assign(in, now) {
-			p.raise(ChangedHighWatermark)
+			p.lift(ChangedHighWatermark)
 		}
 		p.release()
 		return
@@ -43,7 +43,7 @@ func (p *Partition) lead(a *metadata.Partition) {
 	p.epoch, p.leaderID = a.LeaderEpoch, a.Leader
 	if gapless {
 		if p.leader.Lead(a.LeaderEpoch, in, now) {
-			p.raise(ChangedRole | ChangedHighWatermark)
+			p.lift(ChangedRole | ChangedHighWatermark)
 		} else {
 			p.tell(ChangedRole)
 		}
@@ -56,7 +56,7 @@ func (p *Partition) lead(a *metadata.Partition) {
 	p.role, p.ledSince = roleLeader, a.LeaderEpoch
 	end, policyEnd := p.ends()
 	p.leader = isr.NewLeader(p.self, a.LeaderEpoch, in, p.minISR, end, policyEnd, p.highWatermark, now)
-	p.raise(ChangedRole | ChangedHighWatermark)
+	p.lift(ChangedRole | ChangedHighWatermark)
 }
 
 // follow makes this broker a follower, or goes on following. Needs both locks.
@@ -95,7 +95,10 @@ func (p *Partition) Fetched(f FollowerFetch) error {
 	}
 	advanced, err := p.leader.Fetched(f, now)
 	if advanced {
-		p.raise(ChangedHighWatermark)
+		p.lift(ChangedHighWatermark)
+	}
+	if err == nil {
+		p.reconsider(now)
 	}
 	return err
 }

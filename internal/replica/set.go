@@ -51,6 +51,13 @@ type Options struct {
 	// Brokers tells which brokers may join in-sync sets.
 	Brokers isr.Brokers
 	LagMax  time.Duration // replica.lag.time.max.ms
+	// Propose takes an in-sync set to the controller, whose answer comes to
+	// Set.Decided. It is called with a partition's lock held and must not block.
+	// Nil proposes nothing.
+	Propose func(Proposal)
+	// Follow is how partitions that others lead are followed. Without Connect
+	// they are not.
+	Follow FollowOptions
 
 	RecoveryThreads int // num.recovery.threads.per.data.dir
 	Flushers        int // syncs at once in one directory; 0 is 32
@@ -77,8 +84,9 @@ type DirOptions struct {
 
 // Set is the partitions on this broker.
 type Set struct {
-	o    Options
-	dirs []*Dir
+	o         Options
+	dirs      []*Dir
+	following *following
 
 	// applying is held by Apply, by housekeeping over the partitions it works
 	// on, and by Close: partitions come and go under it only.
@@ -164,6 +172,7 @@ func (s *Set) dirFailed(d *Dir, err error) {
 	s.o.Logger.Error("log directory is offline until restart", "dir", d.path, "err", err)
 	for _, p := range s.in(d) {
 		p.leave(roleOffline)
+		s.following.look(p)
 	}
 	left := 0
 	for _, other := range s.dirs {

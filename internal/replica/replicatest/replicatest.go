@@ -45,8 +45,8 @@ var (
 // brokers: nobody else is there.
 type brokers struct{}
 
-func (brokers) Eligible(model.NodeID, model.BrokerEpoch) bool           { return false }
-func (brokers) Current(model.NodeID) (epoch model.BrokerEpoch, ok bool) { return -1, false }
+func (brokers) Eligible(model.NodeID, model.BrokerEpoch, model.DirectoryID) bool { return false }
+func (brokers) Current(model.NodeID) (epoch model.BrokerEpoch, ok bool)          { return -1, false }
 
 var _ isr.Brokers = brokers{}
 
