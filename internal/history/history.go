@@ -79,6 +79,7 @@ type Op struct {
 	// Fault. Partitions are those whose leader it concerned.
 	Fault  string `json:"fault,omitempty"`
 	Target string `json:"target,omitempty"`
+	Note   string `json:"note,omitempty"`
 }
 
 // A Read is what a poll returned of one partition, in the order returned.
