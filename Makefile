@@ -49,7 +49,7 @@ torture: build ## break a cluster of processes while clients write and read (TOR
 .PHONY: sim
 SEEDS ?= 8
 sim: ## simulate clusters under faults on virtual time, SEEDS of each shape (8)
-	@$(GO) test ./internal/simtest -run TestSimulation -timeout 0 -args -seeds $(SEEDS)
+	@$(GO) test ./internal/simtest -run TestSimulation -timeout 1h -args -seeds $(SEEDS)
 
 .PHONY: gobench
 gobench: ## run the Go benchmarks of the hot paths

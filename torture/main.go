@@ -228,7 +228,11 @@ func torture(o *options) int {
 		return statusInconclusive
 	}
 	fmt.Print(report, outages(r.record.History()))
-	if report.Verdict() == history.Fine && !o.keep {
+	keep := report.Verdict() != history.Fine || o.keep
+	if err := r.unmount(keep); err != nil {
+		fmt.Fprintln(os.Stderr, "torture:", err)
+	}
+	if !keep {
 		if err := os.RemoveAll(dir); err != nil {
 			fmt.Fprintln(os.Stderr, "torture:", err)
 		}

@@ -93,6 +93,12 @@ func (r *run) do(ctx context.Context) (_ *history.Report, err error) {
 		return nil, err
 	}
 	r.record = workload.NewRecorder()
+	clients, err := os.Create(filepath.Join(r.dir, "clients"))
+	if err != nil {
+		return nil, err
+	}
+	defer clients.Close()
+	r.work.Log = clients
 	defer func() { err = errors.Join(err, r.save()) }()
 	if err := r.torment(ctx); err != nil {
 		return nil, err
@@ -191,6 +197,21 @@ func (r *run) furnish() error {
 		}
 	}
 	return nil
+}
+
+// unmount takes the nodes' file systems away, and keeps what is on them if wished.
+func (r *run) unmount(keep bool) error {
+	if !slices.Contains(r.faults, faultFull) {
+		return nil
+	}
+	var all []error
+	for _, n := range r.nodes {
+		if keep {
+			all = append(all, os.CopyFS(filepath.Join(n.dir, "kept"), os.DirFS(n.disk())))
+		}
+		all = append(all, unix.Unmount(n.disk(), 0))
+	}
+	return errors.Join(all...)
 }
 
 // factor is the replication factor.

@@ -11,7 +11,7 @@ const (
 	LostWrite      = "lost write"           // acknowledged by all in-sync replicas, and not there although what follows was read
 	AbortedRead    = "aborted read"         // G1a: read although its send, or its transaction, definitely failed
 	Inconsistent   = "inconsistent offset"  // two values at one offset, by reads and acknowledgements
-	Duplicate      = "duplicate"            // one value of an idempotent producer at two offsets
+	Duplicate      = "duplicate"            // one value at two offsets, by one epoch of an idempotent producer
 	Backwards      = "nonmonotonic poll"    // a consumer went back without having been told to
 	Skipped        = "skipped poll"         // a consumer passed over a record that others know
 	Precommitted   = "precommitted read"    // read before its transaction was asked to commit
@@ -89,12 +89,13 @@ type log struct {
 	highest int64              // offset that was read; -1
 	final   map[string]bool    // what the final read returned; nil without one
 	known   []int64            // the keys of at, ascending
+	epochs  map[int64]string   // which life of which producer wrote what is at an offset, where known
 }
 
 func (c *checker) log(p Partition) *log {
 	l := c.logs[p]
 	if l == nil {
-		l = &log{at: map[int64]string{}, offsets: map[string][]int64{}, touched: map[string]bool{}, read: map[string]bool{}, seen: map[string]bool{}, highest: -1}
+		l = &log{at: map[int64]string{}, offsets: map[string][]int64{}, touched: map[string]bool{}, read: map[string]bool{}, seen: map[string]bool{}, highest: -1, epochs: map[int64]string{}}
 		c.logs[p] = l
 	}
 	return l
@@ -155,6 +156,9 @@ func (c *checker) learnReads(op *Op) {
 			l.final = map[string]bool{}
 		}
 		for i, value := range r.Values {
+			if len(r.Epochs) > 0 {
+				l.epochs[r.Offsets[i]] = r.Epochs[i]
+			}
 			c.learnRead(op, l, r.Partition, r.Offsets[i], value)
 		}
 	}
@@ -312,7 +316,7 @@ func (c *checker) visibleBetween(op *Op, l *log, after, before int64) int64 {
 func (c *checker) checkLog(p Partition, l *log) {
 	for _, send := range l.sends {
 		if at := l.offsets[send.Value]; len(at) > 1 {
-			if send.Idempotent {
+			if l.repeats(at) && send.Idempotent {
 				c.report.find(Duplicate, "%q of %s by %s is at offsets %v", send.Value, p, send.Client, at)
 			} else {
 				c.report.DuplicatesUnpromised++
@@ -321,6 +325,20 @@ func (c *checker) checkLog(p Partition, l *log) {
 	}
 	c.checkProducers(p, l)
 	c.checkRealTime(p, l)
+}
+
+// repeats reports whether two of the records at these offsets may be of one epoch
+// of one producer: then a broker let a sequence number pass twice.
+func (l *log) repeats(at []int64) bool {
+	before := map[string]bool{}
+	for _, offset := range at {
+		epoch := l.epochs[offset]
+		if epoch == "" || before[epoch] {
+			return true
+		}
+		before[epoch] = true
+	}
+	return false
 }
 
 // checkProducers compares the order of each producer's records with that in

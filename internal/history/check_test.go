@@ -133,6 +133,8 @@ func TestChecks(t *testing.T) {
 
 		{"a duplicate", Duplicate, at(sent("p", "a", 0), poll("c", 0, "a", "a"))},
 		{"a duplicate of a plain producer", "", at(with(sent("p", "a", 0), plain), poll("c", 0, "a", "a"))},
+		{"a duplicate within an epoch", Duplicate, at(sent("p", "a", 0), with(poll("c", 0, "a", "a"), func(op *Op) { op.Reads[0].Epochs = []string{"7/0", "7/0"} }))},
+		{"sent again in a new epoch", "", at(sent("p", "a", 0), with(poll("c", 0, "a", "a"), func(op *Op) { op.Reads[0].Epochs = []string{"7/0", "7/1"} }))},
 		{"a duplicate that only the acknowledgement shows", Duplicate, at(sent("p", "a", 1), sent("p", "b", -1), poll("c", 0, "a"))},
 
 		{"back from poll to poll", Backwards, at(sent("p", "a", 0), sent("p", "b", 1), poll("c", 0, "a", "b"), poll("c", 1, "b"))},
@@ -229,7 +231,7 @@ func TestSavedAndReadBack(t *testing.T) {
 
 func TestBrokenFilesAreRefused(t *testing.T) {
 	for _, text := range []string{
-		"{", `{"op":"poll","reads":[{"partition":"t-0","offsets":[1],"values":[]}]}`, `{"op":"send","partition":"t"}`, `{"op":"send","partition":"-1"}`,
+		"{", `{"op":"poll","reads":[{"partition":"t-0","offsets":[1],"values":[]}]}`, `{"op":"poll","reads":[{"partition":"t-0","offsets":[1],"values":["a"],"epochs":["",""]}]}`, `{"op":"send","partition":"t"}`, `{"op":"send","partition":"-1"}`,
 		`{"op":"send","partition":"t-01"}`, `{"op":"send","begin":2,"end":1}`,
 	} {
 		if _, err := Parse(strings.NewReader(text)); err == nil {

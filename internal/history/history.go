@@ -87,6 +87,10 @@ type Read struct {
 	Partition Partition `json:"partition"`
 	Offsets   []int64   `json:"offsets"`
 	Values    []string  `json:"values"`
+	// Epochs, if there, tell for each record which life of which producer wrote
+	// it: that of its batch. A client that begins a new epoch sends again, under
+	// new sequence numbers, what it does not know the outcome of.
+	Epochs []string `json:"epochs,omitempty"`
 }
 
 // Partition is written topic-index.
@@ -152,6 +156,9 @@ func (op *Op) valid() error {
 	for _, r := range op.Reads {
 		if len(r.Offsets) != len(r.Values) {
 			return fmt.Errorf("%d offsets and %d values of %s", len(r.Offsets), len(r.Values), r.Partition)
+		}
+		if len(r.Epochs) != 0 && len(r.Epochs) != len(r.Offsets) {
+			return fmt.Errorf("%d offsets and %d epochs of %s", len(r.Offsets), len(r.Epochs), r.Partition)
 		}
 	}
 	return nil

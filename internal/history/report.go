@@ -53,7 +53,7 @@ type Report struct {
 	Invalid []string // the history contradicts itself
 
 	// What Kafka does not promise, and happened.
-	DuplicatesUnpromised int // of producers that are not idempotent
+	DuplicatesUnpromised int // of producers that are not idempotent, or began a new epoch
 	ReorderedUnpromised  int
 	LostUnpromised       int // acknowledged by the leader alone
 
@@ -167,7 +167,7 @@ func (r *Report) String() string {
 	}
 	line("      %d faults: %s.", sum(r.Faults), orNone(faults))
 	line("Checked: %s.", strings.Join(Checks, ", "))
-	line("Not promised, and happened: %d duplicates and %d reorderings of producers that are not idempotent, %d records lost that only the leader had acknowledged.",
+	line("Not promised, and happened: %d duplicates of producers that are not idempotent or began a new epoch, %d reorderings of producers that are not idempotent, %d records lost that only the leader had acknowledged.",
 		r.DuplicatesUnpromised, r.ReorderedUnpromised, r.LostUnpromised)
 	if len(r.Found) == 0 {
 		line("Found: nothing.")

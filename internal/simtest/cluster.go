@@ -52,7 +52,8 @@ type cluster struct {
 }
 
 // newCluster formats the nodes and starts them.
-func newCluster(s Shape, settings []string, logs io.Writer) (*cluster, error) {
+func newCluster(p Plan, logs io.Writer) (*cluster, error) {
+	s := p.Shape
 	c := &cluster{shape: s, network: NewNetwork()}
 	c.host = c.network.Host(clients)
 	for i := range s.Nodes {
@@ -73,7 +74,8 @@ func newCluster(s Shape, settings []string, logs io.Writer) (*cluster, error) {
 	}
 	for _, n := range c.nodes {
 		n.settings = append(n.settings, "controller.quorum.voters="+strings.Join(voters, ","))
-		n.settings = append(n.settings, settings...)
+		n.settings = append(n.settings, p.Settings...)
+		n.wrap = p.wrap
 		if err := n.format(); err != nil {
 			return c, err
 		}

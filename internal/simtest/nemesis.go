@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/stromkafka/strom/internal/history"
@@ -16,6 +17,7 @@ type nemesis struct {
 	cluster *cluster
 	rng     *rand.Rand
 	record  *workload.Recorder
+	only    []string       // faults, by name; all if empty
 	excused map[*node]bool // its disk misbehaved, so it may have ended by itself
 	died    []string
 	trace   func(format string, args ...any)
@@ -88,7 +90,12 @@ func (m *nemesis) choose(n *node) fault {
 	if len(m.cluster.nodes) > 1 {
 		kinds = append(kinds, m.powerOfAll, m.cut, m.cut, m.oneWay, m.flap, m.slowLinks, m.refuse, m.rolling)
 	}
-	return kinds[m.rng.IntN(len(kinds))](n)
+	for {
+		f := kinds[m.rng.IntN(len(kinds))](n)
+		if len(m.only) == 0 || slices.Contains(m.only, f.name) {
+			return f
+		}
+	}
 }
 
 func (m *nemesis) kill(n *node) fault {

@@ -31,6 +31,7 @@ type node struct {
 	network  *Network
 	skew     time.Duration // its clock is ahead by that
 	logs     io.Writer
+	wrap     func(vfs.FS) vfs.FS // the disk as the process sees it; may be nil
 
 	mu    sync.Mutex
 	mem   *vfs.Mem // what its disk holds
@@ -86,7 +87,11 @@ func (n *node) start() error {
 	}
 	n.network.Power(n.name, true)
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &life{host: n.network.Host(n.name), disk: vfs.NewFaulty(n.mem, nil), cancel: cancel, ended: make(chan struct{})}
+	var disk vfs.FS = n.mem
+	if n.wrap != nil {
+		disk = n.wrap(disk)
+	}
+	l := &life{host: n.network.Host(n.name), disk: vfs.NewFaulty(disk, nil), cancel: cancel, ended: make(chan struct{})}
 	n.life = l
 	log := slog.New(slog.NewTextHandler(n.logs, &slog.HandlerOptions{Level: slog.LevelInfo})).With("node", n.id)
 	skew := n.skew

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/stromkafka/strom/internal/history"
+	"github.com/stromkafka/strom/internal/vfs"
 	"github.com/stromkafka/strom/internal/workload"
 )
 
@@ -33,17 +34,25 @@ type Plan struct {
 	// Dir is where a failure leaves its history and the nodes' logs; a temporary
 	// one if empty.
 	Dir string
+
+	wrap func(vfs.FS) vfs.FS // each node's disk
+	only []string            // faults; all if empty
 }
 
 const (
 	startPatience = 2 * time.Minute
 	healPatience  = 5 * time.Minute
 	readPatience  = 5 * time.Minute
+	realPatience  = 2 * time.Minute // of the real clock, for one simulation
 )
 
 // Run runs a simulation, and fails the test with what it finds.
 func Run(t *testing.T, p Plan) {
 	t.Helper()
+	// Who waits for a lock stops the bubble's time, and if its holder waits for
+	// time to pass, for ever.
+	stalled := time.AfterFunc(realPatience, func() { panic(fmt.Sprintf("seed %d (%s): time stands still in the bubble", p.Seed, p.Shape)) })
+	defer stalled.Stop()
 	synctest.Test(t, func(t *testing.T) {
 		s := &simulation{plan: p, logs: &logs{}}
 		report, err := s.run(t.Context())
@@ -91,9 +100,9 @@ func (l *logs) trace(format string, args ...any) {
 func (s *simulation) run(ctx context.Context) (*history.Report, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s.work = workload.Options{Topics: topics, Every: 100 * time.Millisecond, Size: 100, Seed: s.plan.Seed, Record: workload.NewRecorder(), Patience: 20 * time.Second}
+	s.work = workload.Options{Topics: topics, Every: 100 * time.Millisecond, Size: 100, Seed: s.plan.Seed, Record: workload.NewRecorder(), Patience: 20 * time.Second, Apart: true}
 	var err error
-	s.cluster, err = newCluster(s.plan.Shape, s.plan.Settings, s.logs)
+	s.cluster, err = newCluster(s.plan, s.logs)
 	defer s.cluster.close()
 	if err != nil {
 		return nil, err
@@ -134,7 +143,7 @@ func (s *simulation) torment(ctx context.Context) (died []string, err error) {
 	defer stop()
 	clients := make(chan error, 1)
 	go func() { clients <- s.work.Run(working) }()
-	m := &nemesis{cluster: s.cluster, rng: rand.New(rand.NewPCG(s.plan.Seed, 0x51)), record: s.work.Record, excused: map[*node]bool{}, trace: s.logs.trace}
+	m := &nemesis{cluster: s.cluster, only: s.plan.only, rng: rand.New(rand.NewPCG(s.plan.Seed, 0x51)), record: s.work.Record, excused: map[*node]bool{}, trace: s.logs.trace}
 	time.Sleep(time.Second)
 	m.rage(ctx, s.plan.Length)
 	s.cluster.network.Heal()

@@ -117,6 +117,9 @@ func (o Options) ReadAll(ctx context.Context) error {
 			more := readOf(f)
 			r := reads[more.Partition]
 			r.Offsets, r.Values = append(r.Offsets, more.Offsets...), append(r.Values, more.Values...)
+			for _, record := range f.Records {
+				r.Epochs = append(r.Epochs, fmt.Sprintf("%d/%d", record.ProducerID, record.ProducerEpoch))
+			}
 		})
 	}
 	for _, r := range reads {

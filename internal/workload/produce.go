@@ -19,7 +19,7 @@ import (
 // producer is a client of the library's own: it batches, pipelines and retries.
 // What it reports as an error may have been sent several times, so that is never
 // definite.
-func (o *Options) producer(name string, acks int16, idempotent bool) func(context.Context) error {
+func (o *Options) producer(name string, acks int16, idempotent bool, partitions []history.Partition) func(context.Context) error {
 	return func(ctx context.Context) error {
 		opts := []kgo.Opt{
 			kgo.ProducerLinger(0), kgo.MaxBufferedRecords(2000), kgo.RecordDeliveryTimeout(o.Patience), kgo.ProduceRequestTimeout(5 * time.Second),
@@ -38,7 +38,6 @@ func (o *Options) producer(name string, acks int16, idempotent bool) func(contex
 		defer client.Close()
 		var open sync.WaitGroup
 		numbers := map[history.Partition]int{}
-		partitions := o.partitions()
 		every := time.NewTicker(o.Every)
 		defer every.Stop()
 		for ctx.Err() == nil {

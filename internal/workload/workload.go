@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -30,6 +31,12 @@ type Options struct {
 	Record *Recorder
 	// Patience is how long a send may take before its outcome is called unknown.
 	Patience time.Duration
+	// Apart gives each partition's idempotent producer a client of its own. The
+	// library holds a lock while it asks for a producer id, and in a bubble of
+	// testing/synctest whoever waits for a lock stops the time.
+	Apart bool
+	// Log is where the clients say what they do; nil is nowhere.
+	Log io.Writer
 }
 
 // backoff is the wait before another try.
@@ -42,6 +49,9 @@ func (o *Options) client(id string, more ...kgo.Opt) (*kgo.Client, error) {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(o.Seeds...), kgo.ClientID(id), kgo.MetadataMinAge(50 * time.Millisecond), kgo.RetryBackoffFn(backoff),
 		kgo.DialTimeout(2 * time.Second), kgo.RequestTimeoutOverhead(3 * time.Second), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+	}
+	if o.Log != nil {
+		opts = append(opts, kgo.WithLogger(kgo.BasicLogger(o.Log, kgo.LogLevelInfo, func() string { return fmt.Sprintf("%v %s ", o.Record.Now(), id) })))
 	}
 	if o.Dial != nil {
 		opts = append(opts, kgo.Dialer(o.Dial))
@@ -84,10 +94,18 @@ func (o Options) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	var mu sync.Mutex
 	var failed error
-	for _, run := range []func(context.Context) error{
-		o.producer("idempotent", -1, true), o.producer("plain", -1, false), o.producer("leader", 1, false), o.once,
+	all := []func(context.Context) error{
+		o.producer("plain", -1, false, o.partitions()), o.producer("leader", 1, false, o.partitions()), o.once,
 		o.consumer("reader", 0), o.consumer("rereader", 2*time.Second),
-	} {
+	}
+	if o.Apart {
+		for _, p := range o.partitions() {
+			all = append(all, o.producer("idempotent", -1, true, []history.Partition{p}))
+		}
+	} else {
+		all = append(all, o.producer("idempotent", -1, true, o.partitions()))
+	}
+	for _, run := range all {
 		running.Go(func() {
 			if err := run(ctx); err != nil {
 				mu.Lock()
