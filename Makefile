@@ -41,6 +41,16 @@ interop: build ## test with foreign clients and with Apache Kafka itself, instal
 bench: build ## measure against Apache Kafka, side by side, as ratios
 	@$(GO) run ./bench
 
+.PHONY: torture
+TORTURE ?= -time 60s
+torture: build ## break a cluster of processes while clients write and read (TORTURE='-time 10m -faults kill')
+	@$(GO) run ./torture $(TORTURE)
+
+.PHONY: sim
+SEEDS ?= 8
+sim: ## simulate clusters under faults on virtual time, SEEDS of each shape (8)
+	@$(GO) test ./internal/simtest -run TestSimulation -timeout 1h -args -seeds $(SEEDS)
+
 .PHONY: gobench
 gobench: ## run the Go benchmarks of the hot paths
 	@$(GO) test -run '^$$' -bench . -benchmem $(PKG)

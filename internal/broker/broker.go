@@ -37,7 +37,9 @@ type Options struct {
 	Values  *config.Values
 	FS      vfs.FS            // nil is the operating system's
 	Network transport.Network // nil is TCP
-	Log     *slog.Logger
+	// Now is the wall clock, for what is stamped with a time; nil is the system's.
+	Now func() time.Time
+	Log *slog.Logger
 	// Ready is called once, when the node serves.
 	Ready func(Ready)
 }
@@ -58,6 +60,7 @@ type node struct {
 	config  *config.Node
 	fs      vfs.FS
 	network transport.Network
+	now     func() time.Time // the wall clock; in a test's bubble the bubble's
 	log     *slog.Logger
 	auth    auth.Authorizer
 	parts   *parts
@@ -96,7 +99,7 @@ var ErrKilled = errors.New("the node is killed")
 // failed, or when it could not stop cleanly.
 func Run(ctx context.Context, o Options) error {
 	n := &node{
-		values: o.Values, config: o.Values.Node(), fs: o.FS, network: o.Network, log: o.Log,
+		values: o.Values, config: o.Values.Node(), fs: o.FS, network: o.Network, now: o.Now, log: o.Log,
 		auth: auth.AllowAll{}, local: transport.NewPipe(),
 	}
 	if n.fs == nil {
@@ -104,6 +107,9 @@ func Run(ctx context.Context, o Options) error {
 	}
 	if n.network == nil {
 		n.network = transport.TCP()
+	}
+	if n.now == nil {
+		n.now = time.Now
 	}
 	n.parts = newParts(ctx, n.log)
 	p := n.parts
@@ -284,9 +290,6 @@ func bound(s *server.Server, listeners []config.Listener) []config.Listener {
 	}
 	return all
 }
-
-// now is the wall clock. In a test's bubble it is the bubble's.
-func (n *node) now() time.Time { return time.Now() }
 
 func (n *node) random64() uint64 {
 	var b [8]byte
