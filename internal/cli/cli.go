@@ -120,6 +120,8 @@ func (c *CLI) Run(ctx context.Context, args []string) int {
 		return exitOK
 	case ctx.Err() != nil && errors.Is(err, context.Canceled): // Ctrl-C
 		return exitFailure
+	case errors.Is(err, errUnhealthy):
+		return exitFailure
 	}
 	c.printError(err)
 	var u *usageError
@@ -157,7 +159,7 @@ func (c *CLI) root() *cobra.Command {
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return c.checkOptions(cmd) }
 
-	root.AddCommand(c.topicCommand(), c.produceCommand(), c.consumeCommand(), c.storageCommand(), c.versionCommand())
+	root.AddCommand(c.topicCommand(), c.produceCommand(), c.consumeCommand(), c.clusterCommand(), c.storageCommand(), c.versionCommand())
 	if c.programs.Start != nil {
 		root.AddCommand(c.startCommand())
 	}

@@ -77,13 +77,24 @@ func newCluster(client *kgo.Client) *cluster { return &cluster{kadm.NewClient(cl
 
 // serves reports whether the cluster answers a kind of request.
 func (k *cluster) serves(ctx context.Context, key kmsg.Key) (bool, error) {
+	resp, err := k.versions(ctx)
+	return err == nil && knows(resp, key), err
+}
+
+// versions are the requests that the cluster answers and the levels of its
+// features.
+func (k *cluster) versions(ctx context.Context) (*kmsg.ApiVersionsResponse, error) {
 	req := kmsg.NewPtrApiVersionsRequest()
 	req.ClientSoftwareName, req.ClientSoftwareVersion = "strom", "1"
 	resp, err := req.RequestWith(ctx, k.raw)
 	if err != nil {
-		return false, fmt.Errorf("ask for the versions of requests: %w", err)
+		return nil, fmt.Errorf("ask for the versions of requests: %w", err)
 	}
-	return slices.ContainsFunc(resp.ApiKeys, func(a kmsg.ApiVersionsResponseApiKey) bool { return a.ApiKey == key.Int16() }), nil
+	return resp, nil
+}
+
+func knows(v *kmsg.ApiVersionsResponse, key kmsg.Key) bool {
+	return slices.ContainsFunc(v.ApiKeys, func(a kmsg.ApiVersionsResponseApiKey) bool { return a.ApiKey == key.Int16() })
 }
 
 // admin connects, hands f the client with a bound on its time, and closes.

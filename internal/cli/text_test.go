@@ -40,6 +40,30 @@ func TestNumbersAsText(t *testing.T) {
 	}
 }
 
+func TestAges(t *testing.T) {
+	for ms, want := range map[int64]string{0: "0.0s", 450: "0.5s", 9900: "9.9s", 10_000: "10s", 119_999: "119s", 120_000: "2m", 7_199_000: "119m", 7_200_000: "2h", 172_800_000: "2d"} {
+		if got := age(&ms, ""); got != want {
+			t.Errorf("age(%d) = %s, want %s", ms, got, want)
+		}
+	}
+	if got := age(nil, " ago"); got != "" {
+		t.Errorf("an unknown age is %q", got)
+	}
+}
+
+func TestPartitionsText(t *testing.T) {
+	all := []namedPartition{{"a", 0}, {"a", 7}, {"b", 1}}
+	if got := partitionsText(all); got != "a 0,7; b 1" {
+		t.Error(got)
+	}
+	for i := range int32(20) {
+		all = append(all, namedPartition{"c", i})
+	}
+	if got := partitionsText(all); got != "a 0,7; b 1; c 0,1,2,3,4,5,6,7,8 and 11 more (-o json names all)" {
+		t.Error(got)
+	}
+}
+
 func TestFailuresAreToldByReason(t *testing.T) {
 	s := &sending{}
 	for line := range int64(2000) {
