@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -37,18 +38,24 @@ type spec struct {
 	kind  kind
 	roles string // as process.roles has them
 	set   map[string]string
+	late  bool // formatted, and started by the test
 }
 
 func controller(id int32, k kind) spec { return spec{id: id, kind: k, roles: "controller"} }
 func broker(id int32, k kind) spec     { return spec{id: id, kind: k, roles: "broker"} }
 
-// without names a property that only this node has.
+// with names a property that only this node has.
 func (s spec) with(key, value string) spec {
 	set := map[string]string{key: value}
 	for k, v := range s.set {
 		set[k] = v
 	}
 	s.set = set
+	return s
+}
+
+func (s spec) later() spec {
+	s.late = true
 	return s
 }
 
@@ -82,18 +89,24 @@ func newCluster(t *testing.T, specs ...spec) *cluster {
 	}
 	var voters []string
 	for i, s := range specs {
-		n := &node{spec: s, controller: fmt.Sprintf("localhost:%d", ports[2*i+1])}
+		n := &node{spec: s, down: true, controller: fmt.Sprintf("localhost:%d", ports[2*i+1])}
 		c.nodes[s.id] = n
 		if s.isController() {
 			voters = append(voters, fmt.Sprintf("%d@%s", s.id, n.controller))
 		}
 	}
+	dir := t.TempDir() // before the cleanup, which then still finds it
 	t.Cleanup(c.close)
 	c.each(specs, func(i int, s spec) error {
-		return c.nodes[s.id].format(t.Context(), ports[2*i], strings.Join(voters, ","), t.TempDir())
+		return c.nodes[s.id].format(t.Context(), ports[2*i], strings.Join(voters, ","), filepath.Join(dir, strconv.Itoa(int(s.id))))
 	})
-	c.each(specs, func(_ int, s spec) error { return c.nodes[s.id].run(t.Context()) })
-	c.awaitBrokers(c.brokerIDs()...)
+	c.each(specs, func(_ int, s spec) error {
+		if s.late {
+			return nil
+		}
+		return c.nodes[s.id].run(t.Context())
+	})
+	c.awaitBrokers(c.running()...)
 	return c
 }
 
@@ -116,6 +129,9 @@ func (c *cluster) each(specs []spec, do func(int, spec) error) {
 }
 
 func (n *node) format(ctx context.Context, port int, voters, dir string) error {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
 	addr, listeners := "", []string{}
 	if n.isBroker() {
 		addr = fmt.Sprintf("localhost:%d", port)
@@ -184,6 +200,11 @@ func (c *cluster) brokerIDs() []int32 {
 	return ids
 }
 
+// running are the brokers that run.
+func (c *cluster) running() []int32 {
+	return slices.DeleteFunc(c.brokerIDs(), func(id int32) bool { return c.nodes[id].down })
+}
+
 func (c *cluster) bootstrap() string {
 	var addresses []string
 	for _, id := range c.brokerIDs() {
@@ -212,9 +233,14 @@ func (c *cluster) admin(id int32) *kadm.Client {
 // await tries until the condition holds.
 func (c *cluster) await(what string, condition func(context.Context) error) {
 	c.t.Helper()
+	c.awaitFor(time.Minute, what, condition)
+}
+
+func (c *cluster) awaitFor(limit time.Duration, what string, condition func(context.Context) error) {
+	c.t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
+	for deadline := time.Now().Add(limit); ; <-tick.C {
 		ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Second)
 		err := condition(ctx)
 		cancel()
@@ -293,7 +319,7 @@ func (c *cluster) close() {
 		all.Wait()
 	}
 	for _, n := range c.nodes {
-		if n.Node != nil {
+		if n.Node != nil && !n.Started.IsZero() {
 			n.judgeLog(c.t)
 		}
 	}
@@ -314,18 +340,12 @@ func (n *node) judgeLog(t *testing.T) {
 }
 
 // usual are complaints that Apache Kafka's nodes log among their own when one of them goes away.
-var usual = []*regexp.Regexp{}
+var usual = []*regexp.Regexp{regexp.MustCompile(`Overriding internal\.metadata\.log\.segment\.bytes is only supported for testing`)}
 
 func (c *cluster) outputs() string {
 	var text strings.Builder
-	for _, id := range slices.Sorted(func(yield func(int32) bool) {
-		for id := range c.nodes {
-			if !yield(id) {
-				return
-			}
-		}
-	}) {
-		if n := c.nodes[id]; n.Node != nil {
+	for _, id := range slices.Sorted(maps.Keys(c.nodes)) {
+		if n := c.nodes[id]; n.Node != nil && !n.Started.IsZero() {
 			fmt.Fprintf(&text, "\n--- node %d (%s)\n%s", id, n.kind, n.Output())
 		}
 	}
