@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -40,6 +41,11 @@ type Options struct {
 	Dir     string            // holds the node's properties, data and output; made by the caller
 	Set     map[string]string // properties beside those a node needs
 	Wrap    []string          // a command in front of `start`, such as taskset
+
+	// A node of a larger cluster: all its properties, Addr being its broker's listener if it has one, and what
+	// `storage format` is told beside them. Without, a node is a cluster of its own.
+	Properties map[string]string
+	Format     []string
 }
 
 // Node is a running node.
@@ -90,30 +96,38 @@ func IsReference(program string) bool { return filepath.Base(program) == "apache
 
 // Format writes the node's properties and formats its directory.
 func Format(ctx context.Context, options Options) (*Node, error) {
-	ports, err := freePorts(2)
-	if err != nil {
+	n := &Node{options: options, file: filepath.Join(options.Dir, "server.properties")}
+	if options.Properties != nil {
+		n.Addr, n.Data = options.Addr, options.Properties["log.dirs"]
+	} else if err := n.alone(); err != nil {
 		return nil, err
-	}
-	n := &Node{
-		Addr:       fmt.Sprintf("localhost:%d", ports[0]),
-		Controller: fmt.Sprintf("localhost:%d", ports[1]),
-		Data:       filepath.Join(options.Dir, "data"),
-		options:    options,
-		file:       filepath.Join(options.Dir, "server.properties"),
-	}
-	if options.Addr != "" {
-		n.Addr = options.Addr
 	}
 	if err := os.WriteFile(n.file, []byte(n.properties()), 0o644); err != nil {
 		return nil, err
 	}
 	args := append(slices.Clone(options.Program[1:]), "storage", "format", "-t", ClusterID, "-c", n.file)
+	args = append(args, options.Format...)
 	format := exec.CommandContext(ctx, options.Program[0], args...)
 	format.Env = append(os.Environ(), options.Env...)
 	if out, err := format.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("storage format: %w: %s", err, out)
 	}
 	return n, nil
+}
+
+// alone gives a node that is a cluster of its own its places.
+func (n *Node) alone() error {
+	ports, err := FreePorts(2)
+	if err != nil {
+		return err
+	}
+	n.Addr = fmt.Sprintf("localhost:%d", ports[0])
+	n.Controller = fmt.Sprintf("localhost:%d", ports[1])
+	n.Data = filepath.Join(n.options.Dir, "data")
+	if n.options.Addr != "" {
+		n.Addr = n.options.Addr
+	}
+	return nil
 }
 
 // Start formats a node, runs it and waits until it serves.
@@ -132,7 +146,21 @@ func Start(ctx context.Context, options Options) (*Node, error) {
 }
 
 func (n *Node) properties() string {
-	all := map[string]string{
+	all := maps.Clone(n.options.Properties)
+	if all == nil {
+		all = n.aloneProperties()
+	}
+	maps.Copy(all, n.options.Set)
+	var lines []string
+	for key, value := range all {
+		lines = append(lines, key+"="+value+"\n")
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "")
+}
+
+func (n *Node) aloneProperties() map[string]string {
+	return map[string]string{
 		"node.id":                          "1",
 		"process.roles":                    "broker,controller",
 		"controller.quorum.voters":         "1@" + n.Controller,
@@ -144,15 +172,6 @@ func (n *Node) properties() string {
 		"log.cleaner.dedupe.buffer.size":   "2097152",
 		"offsets.topic.replication.factor": "1",
 	}
-	for key, value := range n.options.Set {
-		all[key] = value
-	}
-	var lines []string
-	for key, value := range all {
-		lines = append(lines, key+"="+value+"\n")
-	}
-	slices.Sort(lines)
-	return strings.Join(lines, "")
 }
 
 // Launch runs a formatted node without waiting.
@@ -220,16 +239,22 @@ func serves(addr string) error {
 	return nil
 }
 
-// Output is the end of what the node printed.
-func (n *Node) Output() string {
+// Log is all that the node printed in all its lives.
+func (n *Node) Log() string {
 	text, err := os.ReadFile(n.output.Name())
 	if err != nil {
 		return err.Error()
 	}
+	return string(text)
+}
+
+// Output is the end of what the node printed.
+func (n *Node) Output() string {
+	text := n.Log()
 	if len(text) > 4000 {
 		text = text[len(text)-4000:]
 	}
-	return string(text)
+	return text
 }
 
 // Stop ends the node with SIGTERM and reports an unclean end, a panic, or an end before it was asked for.
@@ -264,8 +289,8 @@ func (n *Node) Kill() error {
 	return n.output.Close()
 }
 
-// freePorts finds ports that nobody listens on now.
-func freePorts(n int) ([]int, error) {
+// FreePorts finds ports that nobody listens on now.
+func FreePorts(n int) ([]int, error) {
 	var ports []int
 	for range n {
 		l, err := net.Listen("tcp", "localhost:0")
