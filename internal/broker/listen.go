@@ -130,7 +130,6 @@ func (n *node) serveControllers() {
 	routes.Handle(wire.KeyElectLeaders, &control.ElectLeaders{Controller: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyListPartitionReassignments, &control.ListPartitionReassignments{Image: q.Image, Active: q.IsActive, Authorizer: n.auth})
 	routes.Handle(wire.KeyUpdateFeatures, &control.UpdateFeatures{Controller: q, Authorizer: n.auth})
-	routes.Handle(wire.KeyAssignReplicasToDirs, &control.AssignReplicasToDirs{Controller: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyEnvelope, &server.Envelope{Routes: routes, Authorizer: n.auth})
 	routes.Handle(wire.KeyAlterPartition, &control.AlterPartition{Controller: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyAssignReplicasToDirs, &control.AssignReplicasToDirs{Controller: q, Authorizer: n.auth})
