@@ -250,9 +250,7 @@ func (f *fetcher) carryOut(ctx context.Context, steps []follow.Step) {
 	for _, s := range cuts {
 		places[s.Key] = f.partitions[s.Key].parting(s.Diverging)
 	}
-	for _, s := range f.locate(ctx, lost, places) {
-		cuts = append(cuts, s)
-	}
+	cuts = append(cuts, f.locate(ctx, lost, places)...)
 	f.cut(cuts, places)
 	f.settle(appends, func(p *Partition, s *follow.Step) error {
 		if len(s.Records) == 0 {
