@@ -60,6 +60,10 @@ FUZZTIME ?= 30s
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@tools/fuzz $(FUZZTIME)
 
+.PHONY: mutants
+mutants: ## show that the simulation of the quorum finds the mistakes it is for
+	@$(GO) test -tags mutation -run TestMutations ./internal/kraft
+
 .PHONY: clean
 clean: ## remove what was built, never data
 	@rm -rf bin

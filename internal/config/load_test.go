@@ -126,6 +126,7 @@ func TestErrors(t *testing.T) {
 		{"controller without listener", combined + "listeners=PLAINTEXT://:9092\nadvertised.listeners=PLAINTEXT://a:9092\n", "must contain the controller listener CONTROLLER"},
 		{"no quorum", strings.ReplaceAll(combined, "controller.quorum.bootstrap", "#"), "must name controllers to ask"},
 		{"not a voter", combined + "controller.quorum.voters=1@a:1\n", "must contain this controller, node 3"},
+		{"voter elsewhere", strings.ReplaceAll(combined, "advertised.listeners", "#") + "listeners=PLAINTEXT://:9092,CONTROLLER://a:9093\ncontroller.quorum.voters=3@a:9094\n", "says that voter 3 listens on a:9094, but its listener CONTROLLER is on a:9093"},
 		{"ids differ", combined + "broker.id=4\n", "must be the same as node.id, 3"},
 		{"directory twice", combined + "log.dirs=/a,/a/\n", "names the directory /a twice"},
 		{"retention", combined + "log.retention.ms=0\n", "must be -1 for no limit, or at least 1"},

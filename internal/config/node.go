@@ -315,8 +315,27 @@ func (b *nodeBuilder) quorum() {
 	case !n.Controller && voter:
 		b.fail("controller.quorum.voters", "must not contain node %d, which has no controller role", n.ID)
 	}
+	b.ownVoter()
 	if !n.Controller && v.Bool("controller.quorum.auto.join.enable") {
 		b.fail("controller.quorum.auto.join.enable", "is for nodes with the controller role")
+	}
+}
+
+// ownVoter holds this node's entry among the voters against the listener that is
+// to serve it. One that listens everywhere, or is advertised otherwise, may well
+// be reached at another port.
+func (b *nodeBuilder) ownVoter() {
+	n := b.n
+	if len(n.ControllerNames) == 0 || b.v.Has("advertised.listeners") {
+		return
+	}
+	for _, l := range n.ControllerListeners {
+		for _, voter := range n.Voters {
+			if l.Name == n.ControllerNames[0] && voter.ID == n.ID && l.Host != "" && l.Host != "0.0.0.0" &&
+				l.Port != 0 && voter.Port != 0 && l.Port != voter.Port {
+				b.fail("controller.quorum.voters", "says that voter %d listens on %s:%d, but its listener %s is on %s:%d", n.ID, voter.Host, voter.Port, l.Name, l.Host, l.Port)
+			}
+		}
 	}
 }
 

@@ -72,7 +72,13 @@ func (c *checker) singleLeader(_ *network, nd *node) error {
 
 func (c *checker) monotonicHighWatermark(_ *network, nd *node) error {
 	id := nd.cfg.NodeID
-	if was, ok := c.marks[id]; ok && nd.hw < was {
+	was, ok := c.marks[id]
+	if nd.m.role == Leader && ok && nd.hw > max(was, 0) {
+		if last := nd.disk.all()[nd.hw-1]; last.Epoch != nd.m.epoch {
+			return fmt.Errorf("OwnEpochCommitted: leader %d of epoch %d commits up to a record of epoch %d", id, nd.m.epoch, last.Epoch)
+		}
+	}
+	if ok && nd.hw < was {
 		return fmt.Errorf("MonotonicHighWatermark: node %d went from %d to %d", id, c.marks[id], nd.hw)
 	}
 	c.marks[id] = nd.hw

@@ -95,7 +95,7 @@ func (s *stopped) begin() {
 
 // isOver tells, once handing over has begun, whether it has ended.
 func (n *Node) isOver(s *stopped) bool {
-	if s.patience == nil || !s.late && !n.machine.Stopped() {
+	if s.patience == nil || (!s.late && !n.machine.Stopped()) {
 		return false
 	}
 	if !s.told {
