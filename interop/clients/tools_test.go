@@ -73,11 +73,11 @@ func TestAdminTools(t *testing.T) {
 	contains(t, run(configsTool, broker, "--alter", "--entity-type", "topics", "--entity-name", "admin", "--add-config", "retention.ms=1234"),
 		"Completed updating config for topic admin.")
 	contains(t, run(configsTool, broker, "--describe", "--entity-type", "topics", "--entity-name", "admin"),
-		"retention.ms=1234 sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:retention.ms=1234}")
+		"retention.ms=1234 sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:retention.ms=1234")
 	contains(t, run(configsTool, controller, "--alter", "--entity-type", "brokers", "--entity-default", "--add-config", "log.retention.ms=99999999"),
 		"Completed updating default config for brokers in the cluster.")
 	contains(t, run(configsTool, broker, "--describe", "--entity-type", "brokers", "--entity-default"),
-		"log.retention.ms=99999999 sensitive=false synonyms={DYNAMIC_DEFAULT_BROKER_CONFIG:log.retention.ms=99999999}")
+		"log.retention.ms=99999999 sensitive=false synonyms={DYNAMIC_DEFAULT_BROKER_CONFIG:log.retention.ms=99999999")
 	contains(t, run(electionTool, broker, "--election-type", "unclean", "--topic", "admin", "--partition", "0"),
 		"Valid replica already elected for partitions admin-0")
 	contains(t, run(featuresTool, broker, "downgrade", "--feature", "transaction.version=1"), "transaction.version was downgraded to 1.")
