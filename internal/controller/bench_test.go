@@ -69,11 +69,11 @@ func BenchmarkCreate10000(b *testing.B) {
 // BenchmarkLost10000 fences one of three brokers that hold 10,000 partitions; it
 // leads a third of them and is in sync in all.
 func BenchmarkLost10000(b *testing.B) {
-	for _, c := range []struct{ topics, partitions int }{{10, 1000}, {5000, 1}} {
+	for _, c := range []struct{ topics, partitions int }{{10, 1000}, {10000, 1}} {
 		b.Run(fmt.Sprintf("%dx%d", c.topics, c.partitions), func(b *testing.B) {
 			h := large(b)
-			for done := 0; done < 10000/c.partitions; done += min(c.topics, 9) {
-				n := min(c.topics, 9, 10000/c.partitions-done)
+			for done := 0; done < c.topics; done += 9 {
+				n := min(9, c.topics-done)
 				if err := h.commit(h.request(topics(n, c.partitions, done), 7)); err != nil {
 					b.Fatal(err)
 				}
@@ -91,5 +91,32 @@ func BenchmarkLost10000(b *testing.B) {
 				b.StartTimer()
 			}
 		})
+	}
+}
+
+// BenchmarkShrink is a leader's proposal for one of 10,000 partitions of a topic.
+func BenchmarkShrink(b *testing.B) {
+	h := large(b)
+	if err := h.commit(h.request(topics(1, 9999, 0), 7)); err != nil {
+		b.Fatal(err)
+	}
+	t := h.image.Topic("t0")
+	leader := h.image.Broker(t.Partitions[0].Leader)
+	wish := wire.AlterPartitionRequestPartition{LeaderEpoch: 0}
+	for i := 0; b.Loop(); i++ {
+		ids := []int32{int32(leader.ID)}
+		if i%2 == 1 {
+			ids = append(ids, int32(leader.ID)%3+1)
+		}
+		wish.PartitionEpoch, wish.NewISRWithEpochs = int32(i), nil
+		for _, id := range ids {
+			wish.NewISRWithEpochs = append(wish.NewISRWithEpochs, wire.AlterPartitionRequestNewISRWithEpoch{BrokerID: id, BrokerEpoch: -1})
+		}
+		result := h.request(&wire.AlterPartitionRequest{BrokerID: int32(leader.ID), BrokerEpoch: int64(leader.Epoch),
+			Topics: []wire.AlterPartitionRequestTopic{{TopicID: model.UUID(t.ID), Partitions: []wire.AlterPartitionRequestPartition{wish}}}}, 3)
+		if len(result.Records) != 1 {
+			b.Fatalf("%+v", result)
+		}
+		h.next++
 	}
 }

@@ -12,6 +12,12 @@ const (
 	typeUnclean   int8 = 1
 )
 
+var (
+	errNotNeeded   = kerr.ElectionNotNeeded.With("Leader election not needed for topic partition.")
+	errNoPreferred = kerr.PreferredLeaderNotAvailable.With("The preferred leader was not available.")
+	errNoEligible  = kerr.EligibleLeadersNotAvailable.With("Eligible topic partition leaders are not available.")
+)
+
 // electLeaders elects the preferred leaders, or any leaders for partitions that
 // have none, of the named partitions or of all. Of all, those that need no
 // election are not answered.
@@ -71,13 +77,13 @@ func (m *Machine) electOne(topic string, index int32, kind int8) (wire.Record, e
 	if p == nil {
 		return nil, kerr.UnknownTopicOrPartition.With("No such partition as %s-%d", topic, index)
 	}
-	how, none := electPreferred, kerr.PreferredLeaderNotAvailable
+	how, none := electPreferred, errNoPreferred
 	needed := p.Leader != p.Replicas[0]
 	if kind == typeUnclean {
-		how, none, needed = electUnclean, kerr.EligibleLeadersNotAvailable, !p.HasLeader()
+		how, none, needed = electUnclean, errNoEligible, !p.HasLeader()
 	}
 	if !needed {
-		return nil, kerr.ElectionNotNeeded
+		return nil, errNotNeeded
 	}
 	c := m.change(t, index, m.active)
 	c.election = how

@@ -171,13 +171,13 @@ func (m *Machine) dispatch(r Request) (response wire.Response, atomic bool) {
 
 func (m *Machine) begin(now time.Time, next model.Offset) { m.now, m.next, m.out = now, next, nil }
 
-// finish seals the event. Taking an image lets the draft share what it cloned,
-// and bounds what it remembers of its changes.
+// finish seals the event. What changed is in its records: the draft need not
+// remember it.
 func (m *Machine) finish(response wire.Response, atomic bool) Result {
 	result := Result{Records: m.out, Atomic: atomic, Response: response}
 	if len(m.out) > 0 {
 		m.idleSince = m.now
-		m.draft.Image(m.next+model.Offset(len(m.out))-1, model.NoEpoch)
+		m.draft.Forget()
 	}
 	m.out = nil
 	return result

@@ -1,7 +1,9 @@
 package controller
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/metadata"
@@ -70,6 +72,8 @@ func (m *Machine) checkRegistration(r *wire.BrokerRegistrationRequest) error {
 	}
 	existing := m.draft.Broker(model.NodeID(r.BrokerID))
 	if existing != nil && existing.Incarnation != r.IncarnationID && m.holdsItsPlace(existing, r) {
+		m.cfg.Log.Error("two nodes have one id: give one of them another node.id, unless it was restarted a moment ago",
+			"node.id", r.BrokerID, "registered", addresses(existing.Endpoints), "refused", addresses(listeners(r)))
 		return kerr.DuplicateBrokerRegistration.With("Another broker is registered with that broker id. If the broker " +
 			"was recently restarted this should self-resolve once the heartbeat manager expires the broker's session.")
 	}
@@ -87,6 +91,14 @@ func (m *Machine) checkRegistration(r *wire.BrokerRegistrationRequest) error {
 	return m.checkFeatures(r)
 }
 
+func listeners(r *wire.BrokerRegistrationRequest) []metadata.Endpoint {
+	var all []metadata.Endpoint
+	for _, l := range r.Listeners {
+		all = append(all, metadata.Endpoint{Name: l.Name, Host: l.Host, Port: l.Port, Protocol: l.SecurityProtocol})
+	}
+	return all
+}
+
 // holdsItsPlace reports whether the registered incarnation may still be there.
 // Apache Kafka takes it to be as long as its session has not timed out, also
 // when a new controller only assumes the session. Here an incarnation that this
@@ -99,6 +111,15 @@ func (m *Machine) holdsItsPlace(existing *metadata.Broker, r *wire.BrokerRegistr
 		return false
 	}
 	return s.heard || !sameDirs(existing.LogDirs, r.LogDirs)
+}
+
+// addresses names a node by its endpoints.
+func addresses(endpoints []metadata.Endpoint) string {
+	var all []string
+	for _, e := range endpoints {
+		all = append(all, fmt.Sprintf("%s://%s:%d", e.Name, e.Host, e.Port))
+	}
+	return strings.Join(all, ",")
 }
 
 func sameDirs(a []model.DirectoryID, b []model.UUID) bool {

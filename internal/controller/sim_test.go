@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -22,16 +23,26 @@ type simulation struct {
 	up      map[int]byte // brokers whose process runs, by id: their incarnation
 	stopped map[int]model.BrokerEpoch
 	last    byte
-	epochs  map[place][2]int32
+	before  map[place]metadata.Partition
+	// holders are the replicas that have all that was ever committed, by what
+	// the simulation knows of in-sync sets and restarts and the Machine does not
+	// see. Only the in-sync set can commit, and only while it is large enough.
+	holders map[place][]model.NodeID
+	lossy   map[place]bool // an unclean election was asked for
 }
 
 func TestSimulation(t *testing.T) {
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
 			h := newHarness(seed, func(c *Config) { c.DefaultReplicas = 3 })
-			s := &simulation{harness: h, Rand: rand.New(rand.NewPCG(seed, 3)), t: t, up: map[int]byte{}, stopped: map[int]model.BrokerEpoch{}, epochs: map[place][2]int32{}}
-			s.step(h.Claim(h.image, h.now, h.next, nil))
-			for range 400 {
+			s := &simulation{harness: h, Rand: rand.New(rand.NewPCG(seed, 3)), t: t, up: map[int]byte{}, stopped: map[int]model.BrokerEpoch{},
+				before: map[place]metadata.Partition{}, holders: map[place][]model.NodeID{}, lossy: map[place]bool{}}
+			version := metadata.ProductionVersion
+			if seed%4 == 3 {
+				version = 22 // without eligible leader replicas
+			}
+			s.step(h.Claim(h.image, h.now, h.next, metadata.BootstrapRecords(metadata.DefaultLevels(version))))
+			for range 250 {
 				s.event()
 			}
 			s.settle()
@@ -49,10 +60,107 @@ func (s *simulation) step(r Result) {
 		s.t.Fatalf("the log does not replay: %v", err)
 	}
 	s.checkDraft()
+	changes := countChanges(r)
 	for topic := range s.image.Topics() {
 		for i := range topic.Partitions {
+			at := place{topic.ID, int32(i)}
+			s.checkEpochs(topic, at, changes[at])
 			s.checkPartition(topic, int32(i))
+			if clearsELR(r, topic.Name) {
+				s.holders[at] = nil // the controller may not remember them either
+			}
+			s.checkHolders(topic, at)
+			s.before[at] = topic.Partitions[i]
 		}
+	}
+}
+
+// clearsELR reports whether the result makes the controller forget who was
+// eligible for a topic.
+func clearsELR(r Result, topic string) bool {
+	return slices.ContainsFunc(r.Records, func(v metadata.Versioned) bool {
+		c, ok := v.Record.(*wire.ClearElrRecord)
+		return ok && (c.TopicName == "" || c.TopicName == topic)
+	})
+}
+
+// changes are how often a result changes a partition, and its leader.
+type changes struct{ all, leader int32 }
+
+func countChanges(r Result) map[place]changes {
+	counts := map[place]changes{}
+	for _, v := range r.Records {
+		if c, ok := v.Record.(*wire.PartitionChangeRecord); ok {
+			at := place{model.TopicID(c.TopicID), c.PartitionID}
+			n := counts[at]
+			n.all++
+			if c.Leader != noLeaderChange {
+				n.leader++
+			}
+			counts[at] = n
+		}
+	}
+	return counts
+}
+
+// checkEpochs: each change counts one partition epoch, each that names a leader
+// one leader epoch; none is skipped and none counted twice.
+func (s *simulation) checkEpochs(t *metadata.Topic, at place, n changes) {
+	s.t.Helper()
+	was, known := s.before[at]
+	if !known {
+		return
+	}
+	p := &t.Partitions[at.index]
+	cleared := int32(0)
+	if len(was.ELR)+len(was.LastKnownELR) > 0 && len(p.ELR)+len(p.LastKnownELR) == 0 && p.PartitionEpoch == was.PartitionEpoch+n.all+1 {
+		cleared = 1 // by a ClearElrRecord, which is no change of the partition's own
+	}
+	if p.PartitionEpoch != was.PartitionEpoch+n.all+cleared || int32(p.LeaderEpoch) != int32(was.LeaderEpoch)+n.leader {
+		s.t.Fatalf("%s-%d: epochs %d/%d after %d/%d and changes %+v", t.Name, at.index, p.LeaderEpoch, p.PartitionEpoch, was.LeaderEpoch, was.PartitionEpoch, n)
+	}
+}
+
+// checkHolders: with eligible leader replicas a leader has all that was committed,
+// as long as any replica that restarted cleanly has it (KIP-966).
+func (s *simulation) checkHolders(t *metadata.Topic, at place) {
+	s.t.Helper()
+	p := &t.Partitions[at.index]
+	was, known := s.before[at]
+	holders := s.holders[at]
+	elected := p.HasLeader() && (!known || p.Leader != was.Leader)
+	lossless := s.image.Features().ELR() && !s.lossy[at]
+	if known && elected && lossless && len(holders) > 0 && !slices.Contains(holders, p.Leader) {
+		s.t.Fatalf("%s-%d: leader %d lacks what %v have: %+v, was %+v", t.Name, at.index, p.Leader, holders, *p, was)
+	}
+	if elected && !slices.Contains(holders, p.Leader) {
+		holders = nil // what the others had more is lost
+	}
+	if len(p.ISR) >= s.minISR(t) {
+		holders = nil
+	}
+	for _, id := range p.ISR {
+		if !slices.Contains(holders, id) {
+			holders = append(slices.Clone(holders), id)
+		}
+	}
+	s.holders[at] = holders
+	s.lossy[at] = s.lossy[at] && !p.HasLeader()
+}
+
+func (s *simulation) minISR(t *metadata.Topic) int {
+	text := s.cfg.Topics.Value(configMinISR, s.image.Config(metadata.ConfigTopic, t.Name), s.image.Config(metadata.ConfigBroker, ""), nil)
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return min(n, len(t.Partitions[0].Replicas))
+}
+
+// forget takes what a broker lost when it restarted uncleanly.
+func (s *simulation) forget(id int) {
+	for at, holders := range s.holders {
+		s.holders[at] = without(holders, model.NodeID(id))
 	}
 }
 
@@ -68,12 +176,8 @@ func (s *simulation) checkDraft() {
 
 func (s *simulation) checkPartition(t *metadata.Topic, index int32) {
 	s.t.Helper()
-	p, at := &t.Partitions[index], place{t.ID, index}
+	p := &t.Partitions[index]
 	name := fmt.Sprintf("%s-%d %+v", t.Name, index, *p)
-	if was, known := s.epochs[at]; known && (int32(p.LeaderEpoch) < was[0] || p.PartitionEpoch < was[1]) {
-		s.t.Fatalf("epochs went back: %s, were %v", name, was)
-	}
-	s.epochs[at] = [2]int32{int32(p.LeaderEpoch), p.PartitionEpoch}
 	if p.HasLeader() {
 		if b := s.image.Broker(p.Leader); b == nil || !b.Active() && !b.InControlledShutdown || !slices.Contains(p.ISR, p.Leader) {
 			s.t.Fatalf("led by one that may not: %s", name)
@@ -97,11 +201,27 @@ func (s *simulation) event() {
 	id := 1 + s.IntN(5)
 	_, running := s.up[id]
 	s.now = s.now.Add(time.Duration(s.IntN(1500)) * time.Millisecond)
-	switch s.IntN(10) {
+	switch s.IntN(15) {
+	case 10:
+		s.alter(metadata.ConfigBroker, "", configMinISR, strconv.Itoa(1+s.IntN(2)))
+	case 11:
+		s.alter(metadata.ConfigTopic, "t"+strconv.Itoa(s.IntN(12)), configMinISR, strconv.Itoa(1+s.IntN(3)))
+	case 12:
+		name := "t" + strconv.Itoa(s.IntN(12))
+		s.step(s.request(&wire.CreatePartitionsRequest{Topics: []wire.CreatePartitionsRequestTopic{{Name: name, Count: int32(1 + s.IntN(6))}}}, 3))
+	case 13:
+		s.step(s.request(&wire.ElectLeadersRequest{ElectionType: typePreferred}, 2))
+	case 14:
+		if s.IntN(4) == 0 {
+			s.electUncleanly()
+		}
 	case 0:
 		if running {
 			delete(s.up, id) // kill -9
 			delete(s.stopped, id)
+			if s.IntN(2) == 0 { // and noticed at once
+				s.step(s.Lost(s.now, s.next, model.NodeID(id), s.image.Broker(model.NodeID(id)).Epoch))
+			}
 		}
 	case 1, 2:
 		if !running {
@@ -153,11 +273,40 @@ func (s *simulation) start(id int) {
 		previous = -1
 	}
 	s.last++
-	r := s.request(registerRequest(id, s.last, previous, "r"+strconv.Itoa(id%2)), 4)
-	s.step(r)
-	if r.Response.(*wire.BrokerRegistrationResponse).ErrorCode == 0 {
-		s.up[id] = s.last
+	held := maps.Clone(s.holders)
+	if !clean {
+		s.forget(id)
 	}
+	r := s.request(registerRequest(id, s.last, previous, "r"+strconv.Itoa(id%2)), 4)
+	if r.Response.(*wire.BrokerRegistrationResponse).ErrorCode != 0 {
+		s.holders = held // it did not come up yet
+		s.step(r)
+		return
+	}
+	s.step(r)
+	s.up[id] = s.last
+	for topic := range s.image.Topics() {
+		for i, p := range topic.Partitions {
+			if p.Leader == model.NodeID(id) {
+				s.t.Fatalf("%s-%d is led by an incarnation that has just registered", topic.Name, i)
+			}
+		}
+	}
+}
+
+func (s *simulation) alter(kind int8, name, key, value string) {
+	s.step(s.request(&wire.IncrementalAlterConfigsRequest{Resources: []wire.IncrementalAlterConfigsRequestResource{
+		{ResourceType: kind, ResourceName: name, Configs: []wire.IncrementalAlterConfigsRequestConfig{{Name: key, Value: &value}}}}}, 1))
+}
+
+// electUncleanly asks for leaders at any price.
+func (s *simulation) electUncleanly() {
+	for topic := range s.image.Topics() {
+		for i, p := range topic.Partitions {
+			s.lossy[place{topic.ID, int32(i)}] = !p.HasLeader()
+		}
+	}
+	s.step(s.request(&wire.ElectLeadersRequest{ElectionType: typeUnclean}, 2))
 }
 
 func (s *simulation) stop(id int) {
@@ -218,7 +367,9 @@ func (s *simulation) settle() {
 	}
 	for topic := range s.image.Topics() {
 		for i, p := range topic.Partitions {
-			if !p.HasLeader() {
+			// A changed min.insync.replicas forgets the eligible leaders, also of
+			// a partition that has no others: that takes an unclean election.
+			if !p.HasLeader() && len(p.ISR)+len(p.ELR)+len(p.LastKnownELR) > 0 {
 				s.t.Errorf("%s-%d stays leaderless: %+v", topic.Name, i, p)
 			}
 		}

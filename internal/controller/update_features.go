@@ -13,18 +13,15 @@ import (
 // The ways of an UpdateFeatures (KIP-584, 778).
 const (
 	upgrade         int8 = 1
-	safeDowngrade   int8 = 2
 	unsafeDowngrade int8 = 3
 )
 
-// updateFeatures finalises levels: all that the request names, or none.
+// updateFeatures finalises levels: all that the request names, or none. As in
+// Kafka, version 0 can only upgrade, whatever its AllowDowngrade says.
 func (m *Machine) updateFeatures(r *wire.UpdateFeaturesRequest, version int16) wire.Response {
 	response := &wire.UpdateFeaturesResponse{}
 	updates := make([]wire.UpdateFeaturesRequestFeatureUpdate, 0, len(r.FeatureUpdates))
 	for _, u := range r.FeatureUpdates {
-		if version == 0 && u.AllowDowngrade {
-			u.UpgradeType = safeDowngrade
-		}
 		updates = slices.DeleteFunc(updates, func(o wire.UpdateFeaturesRequestFeatureUpdate) bool { return o.Feature == u.Feature })
 		updates = append(updates, u)
 	}
@@ -49,8 +46,9 @@ func (m *Machine) updateFeatures(r *wire.UpdateFeaturesRequest, version int16) w
 		}
 	}
 	if version <= 1 {
+		none := "NONE"
 		for _, u := range r.FeatureUpdates {
-			response.Results = append(response.Results, wire.UpdateFeaturesResponseResult{Feature: u.Feature})
+			response.Results = append(response.Results, wire.UpdateFeaturesResponseResult{Feature: u.Feature, ErrorMessage: &none})
 		}
 	}
 	if r.ValidateOnly {

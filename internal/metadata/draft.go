@@ -161,6 +161,15 @@ func (d *Draft) Image(offset model.Offset, epoch model.Epoch) (*Image, *Change) 
 	return img, change
 }
 
+// Forget drops what the draft remembers of its changes, for a draft that gives
+// out no images: it goes on changing in place what it has cloned.
+func (d *Draft) Forget() {
+	d.touched = touched{}
+	if d.begun != nil {
+		d.begun.touched = touched{}
+	}
+}
+
 // own is the topic as one that the draft may change in place.
 func (d *Draft) own(id model.TopicID) (*Topic, error) {
 	if t, ok := d.owned[id]; ok {

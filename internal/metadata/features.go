@@ -25,11 +25,13 @@ const (
 type Version int16
 
 // The levels that matter. MinVersion is the oldest that can be read,
-// ProductionVersion the newest that is written and registered (Kafka 4.3), and
+// ProductionVersion the newest that is written and registered (Kafka 4.3),
+// UnstableVersion what Kafka 4.3 registers when unstable levels are allowed, and
 // LatestVersion the newest that is known (Kafka 4.4).
 const (
 	MinVersion        Version = 7
 	ProductionVersion Version = 30
+	UnstableVersion   Version = 31
 	LatestVersion     Version = 33
 )
 
@@ -211,11 +213,11 @@ var features = []feature{
 
 // SupportedFeatures are the levels that this program understands and registers,
 // in name order: those of Kafka 4.3, so that its nodes accept ours, or with
-// unstable (unstable.feature.versions.enable) all that there are.
+// unstable (unstable.feature.versions.enable) those that 4.3 registers then.
 func SupportedFeatures(unstable bool) []FeatureRange {
 	newest := ProductionVersion
 	if unstable {
-		newest = LatestVersion
+		newest = UnstableVersion
 	}
 	all := []FeatureRange{{FeatureMetadataVersion, int16(MinVersion), int16(newest)}}
 	for _, f := range features {

@@ -25,6 +25,12 @@ const (
 	dumpTool       = "org.apache.kafka.tools.DumpLogSegments"
 	shellTool      = "org.apache.kafka.shell.MetadataShell"
 	versionsTool   = "org.apache.kafka.tools.BrokerApiVersionsCommand"
+	configsTool    = "kafka.admin.ConfigCommand"
+	electionTool   = "org.apache.kafka.tools.LeaderElectionCommand"
+	featuresTool   = "org.apache.kafka.tools.FeatureCommand"
+	clusterTool    = "org.apache.kafka.tools.ClusterTool"
+	dirsTool       = "org.apache.kafka.tools.LogDirsCommand"
+	movesTool      = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand"
 	metadataFolder = "__cluster_metadata-0"
 )
 
@@ -52,6 +58,34 @@ func TestTopicsTool(t *testing.T) {
 	if list := strings.Fields(topics("--list")); slices.Contains(list, "tool") {
 		t.Errorf("still listed: %v", list)
 	}
+}
+
+// TestAdminTools changes topics, configs and features with Kafka's tools, on the broker's listener and on the controller's.
+func TestAdminTools(t *testing.T) {
+	broker := []string{"--bootstrap-server", shared.Addr}
+	controller := []string{"--bootstrap-controller", shared.Controller}
+	run := func(class string, server []string, args ...string) string {
+		return tool(t, class, "", slices.Concat(server, args)...)
+	}
+	create(t, shared.Addr, "admin", 1)
+	run(topicsTool, broker, "--alter", "--topic", "admin", "--partitions", "3")
+	contains(t, run(topicsTool, broker, "--describe", "--topic", "admin"), "PartitionCount: 3")
+	contains(t, run(configsTool, broker, "--alter", "--entity-type", "topics", "--entity-name", "admin", "--add-config", "retention.ms=1234"),
+		"Completed updating config for topic admin.")
+	contains(t, run(configsTool, broker, "--describe", "--entity-type", "topics", "--entity-name", "admin"),
+		"retention.ms=1234 sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:retention.ms=1234")
+	contains(t, run(configsTool, controller, "--alter", "--entity-type", "brokers", "--entity-default", "--add-config", "log.retention.ms=99999999"),
+		"Completed updating default config for brokers in the cluster.")
+	contains(t, run(configsTool, broker, "--describe", "--entity-type", "brokers", "--entity-default"),
+		"log.retention.ms=99999999 sensitive=false synonyms={DYNAMIC_DEFAULT_BROKER_CONFIG:log.retention.ms=99999999")
+	contains(t, run(electionTool, broker, "--election-type", "unclean", "--topic", "admin", "--partition", "0"),
+		"Valid replica already elected for partitions admin-0")
+	contains(t, run(featuresTool, broker, "downgrade", "--feature", "transaction.version=1"), "transaction.version was downgraded to 1.")
+	contains(t, run(featuresTool, controller, "upgrade", "--feature", "transaction.version=2"), "transaction.version was upgraded to 2.")
+	contains(t, tool(t, clusterTool, "", slices.Concat([]string{"list-endpoints"}, broker, []string{"--include-fenced-brokers"})...), "unfenced   broker")
+	contains(t, tool(t, clusterTool, "", slices.Concat([]string{"list-endpoints"}, controller)...), "controller")
+	contains(t, run(dirsTool, broker, "--describe", "--topic-list", "admin"), `"partition":"admin-2","size":0,"offsetLag":0,"isFuture":false`)
+	contains(t, run(movesTool, broker, "--list"), "No partition reassignments found.")
 }
 
 // TestConsoleTools writes with kafka-console-producer, reads with kafka-console-consumer without a group, and asks
