@@ -20,6 +20,9 @@ import (
 	"github.com/stromkafka/strom/internal/wire"
 )
 
+// rackAwareSelector is the one replica.selector.class that there is.
+const rackAwareSelector = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
+
 // inProcess is the address of the controller inside this process.
 const inProcess = "controller"
 
@@ -84,7 +87,8 @@ func (n *node) serveClients() {
 	image := n.view.Image
 	forwarder := forwarder{membership.NewForwarder(n.channels.forward)}
 	routes.Handle(wire.KeyProduce, &data.Produce{Image: image, Partitions: n.replicas, Authorizer: n.auth})
-	routes.Handle(wire.KeyFetch, &data.Fetch{Image: image, Partitions: n.replicas, Authorizer: n.auth, Sessions: n.sessions, MaxBytes: v.Int("fetch.max.bytes")})
+	routes.Handle(wire.KeyFetch, &data.Fetch{Image: image, Partitions: n.replicas, Authorizer: n.auth, Sessions: n.sessions, MaxBytes: v.Int("fetch.max.bytes"),
+		RackAware: v.String("replica.selector.class") == rackAwareSelector, Self: n.config.ID})
 	routes.Handle(wire.KeyListOffsets, &data.ListOffsets{Image: image, Partitions: n.replicas, Authorizer: n.auth})
 	routes.Handle(wire.KeyOffsetForLeaderEpoch, &data.OffsetForLeaderEpoch{Image: image, Partitions: n.replicas, Authorizer: n.auth})
 	routes.Handle(wire.KeyMetadata, &admin.Metadata{View: &n.view, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, Authorizer: n.auth,

@@ -54,17 +54,24 @@ func (c *Files) handle(name string, flag int) *handle {
 	return &handle{cache: c, name: name, flag: flag}
 }
 
-// create makes the file anew, empty.
+// create makes the file anew, empty. A file that was not there holds nothing that
+// a write-back could lose, so it is not dirty: thousands of empty partitions would
+// keep theirs open, and be synced one by one. Its name is the directory's to sync.
 func (c *Files) create(name string) (*handle, error) {
-	f, err := c.fs.OpenFile(name, vfs.CreateOrOpen|vfs.Truncate, 0o644)
+	f, err := c.fs.OpenFile(name, vfs.CreateOrOpen, 0o644)
 	if err != nil {
 		return nil, err
 	}
 	h := c.handle(name, vfs.ReadWrite)
-	h.file, h.refs, h.writes = f, 1, 1
+	h.file, h.refs = f, 1
 	c.opened()
-	h.release()
-	return h, nil
+	defer h.release()
+	size, err := f.Size()
+	if err == nil && size > 0 {
+		h.writes = 1
+		err = f.Truncate(0)
+	}
+	return h, err
 }
 
 // acquire opens the file if need be and keeps it open until release.

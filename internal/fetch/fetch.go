@@ -54,6 +54,9 @@ type Terms struct {
 // that rights and topics may change under a session.
 type Resolver interface {
 	Resolve(topic string, id model.TopicID, index int32) (name string, p *replica.Partition, err error)
+	// Closer is a replica that the client had better read from that offset on,
+	// NoNode if none is (KIP-392).
+	Closer(p *replica.Partition, from model.Offset) model.NodeID
 }
 
 // Result is the answer for one partition.
@@ -63,6 +66,8 @@ type Result struct {
 	Index   int32
 	Err     error
 	replica.ReadResult
+	// Preferred is a replica to read from instead: then there are no records.
+	Preferred model.NodeID
 
 	entry   *entry
 	ignored bool // the error was found before the partition was asked
@@ -252,7 +257,7 @@ func (f *Fetch) look(t Terms, r Resolver) (enough bool, err error) {
 
 // lookAt asks one partition. Needs the session's mu.
 func (f *Fetch) lookAt(e *entry, t Terms, limit int, r Resolver) Result {
-	out := Result{Topic: e.name, TopicID: e.id, Index: e.index, entry: e}
+	out := Result{Topic: e.name, TopicID: e.id, Index: e.index, entry: e, Preferred: model.NoNode}
 	name, p, err := r.Resolve(e.topic, e.id, e.index)
 	if name != "" {
 		e.name, out.Topic = name, name
@@ -274,11 +279,17 @@ func (f *Fetch) lookAt(e *entry, t Terms, limit int, r Resolver) Result {
 	if e.Partition() == nil {
 		p.Watch(&e.Watch, e)
 	}
-	if maxBytes := min(e.maxBytes, limit); maxBytes < 0 {
+	maxBytes := min(e.maxBytes, limit)
+	if maxBytes >= 0 && t.Follower == model.NoNode {
+		if out.Preferred = r.Closer(p, e.from); out.Preferred != model.NoNode {
+			maxBytes = 0
+		}
+	}
+	if maxBytes < 0 {
 		out.Err = kerr.UnknownServerError.With("%d is no number of bytes", maxBytes) // Kafka's answer
 	} else {
 		out.ReadResult, out.Err = p.Read(replica.ReadRequest{
-			From: e.from, MaxBytes: maxBytes, MinOne: f.have == 0,
+			From: e.from, MaxBytes: maxBytes, MinOne: f.have == 0 && out.Preferred == model.NoNode,
 			Isolation: t.Isolation, LeaderOnly: t.LeaderOnly,
 			LeaderEpoch: e.leaderEpoch, LastFetchedEpoch: e.lastFetchedEpoch,
 		})
@@ -291,9 +302,9 @@ func (f *Fetch) lookAt(e *entry, t Terms, limit int, r Resolver) Result {
 		})
 	}
 	if out.Err != nil {
-		out.ReadResult = replica.NothingRead
+		out.ReadResult, out.Preferred = replica.NothingRead, model.NoNode
 	}
-	if out.Err != nil || out.Diverging != nil {
+	if out.Err != nil || out.Diverging != nil || out.Preferred != model.NoNode {
 		f.urgent = true
 	}
 	f.session.news.looked(e, out.count(t.Isolation))
@@ -315,12 +326,12 @@ func (r *Result) count(i replica.Isolation) int64 {
 
 // settled tells that there is nothing more for the partition until it changes.
 func (r *Result) settled() bool {
-	return r.Err == nil && r.Diverging == nil && r.Size() == 0 && r.entry.from >= r.Bound
+	return r.Err == nil && r.Diverging == nil && r.Preferred == model.NoNode && r.Size() == 0 && r.entry.from >= r.Bound
 }
 
 // hasNews tells whether an incremental answer must name the partition.
 func (r *Result) hasNews() bool {
-	return r.Err != nil || r.Diverging != nil || r.Size() > 0 ||
+	return r.Err != nil || r.Diverging != nil || r.Preferred != model.NoNode || r.Size() > 0 ||
 		r.HighWatermark != r.entry.toldHighWatermark || r.LogStart != r.entry.toldLogStart
 }
 

@@ -38,6 +38,8 @@ func newWorld(t *testing.T, partitions, slots int) *world {
 	return w
 }
 
+func (w *world) Closer(*replica.Partition, model.Offset) model.NodeID { return model.NoNode }
+
 func (w *world) Resolve(_ string, id model.TopicID, index int32) (string, *replica.Partition, error) {
 	w.looks++
 	if w.node.Image().Partition(id, index) == nil {

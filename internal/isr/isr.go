@@ -331,6 +331,26 @@ func (l *Leader) Agreed(set []model.NodeID, partitionEpoch int32, now time.Time)
 	return l.Assign(Assignment{Replicas: l.assigned.Replicas, Directories: l.assigned.Directories, ISR: set, PartitionEpoch: partitionEpoch}, now)
 }
 
+// Replica is what the leader knows of a replica that a consumer may read from.
+type Replica struct {
+	ID       model.NodeID
+	End      model.Offset // of the log, as far as known
+	CaughtUp time.Time
+}
+
+// Readable are the in-sync followers that have an offset (KIP-392). A follower out
+// of sync may be so far behind that a consumer sent there falls behind for good.
+func (l *Leader) Readable(offset model.Offset) []Replica {
+	var all []Replica
+	for i := range l.followers {
+		f := &l.followers[i]
+		if slices.Contains(l.assigned.ISR, f.id) && f.end >= offset && f.start <= offset && f.end != Unknown {
+			all = append(all, Replica{f.id, f.end, f.caughtUp})
+		}
+	}
+	return all
+}
+
 // Refused ends a proposal that the controller did not and will not accept. A
 // request whose fate is unknown must be asked again instead: until the answer,
 // the maximal set has to hold.

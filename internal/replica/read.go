@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/stromkafka/strom/internal/commitlog"
+	"github.com/stromkafka/strom/internal/isr"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/model"
 )
@@ -118,6 +119,17 @@ func (p *Partition) diverging(q ReadRequest, r *ReadResult) (*EpochEnd, error) {
 		return &EpochEnd{Epoch: epoch, End: end}, nil
 	}
 	return nil, nil
+}
+
+// Readable are the followers that a consumer may be sent to, if this broker leads;
+// see isr.Leader.Readable.
+func (p *Partition) Readable(offset model.Offset) []isr.Replica {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.role != roleLeader {
+		return nil
+	}
+	return p.leader.Readable(offset)
 }
 
 // readFailed sorts an error of the log: the client's goes to it as it is, the

@@ -1,12 +1,14 @@
 package data
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
 
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/fetch"
+	"github.com/stromkafka/strom/internal/isr"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
@@ -23,14 +25,17 @@ import (
 // KIP-74 (the first batch comes whatever its size), KIP-98 (read_committed),
 // KIP-227 (sessions, v7), KIP-320 (leader epochs, v9), KIP-392 (any replica may
 // be read from v11 on), KIP-595 (divergence, v12), KIP-516 (topic ids, v13),
-// KIP-951 (the new leader in the error, v16). Left out: naming a preferred
-// replica, tiered storage, quotas.
+// KIP-951 (the new leader in the error, v16). Left out: tiered storage, quotas.
 type Fetch struct {
 	Image      func() *metadata.Image
 	Partitions Partitions
 	Authorizer auth.Authorizer
 	Sessions   *fetch.Cache
 	MaxBytes   int // fetch.max.bytes
+	// RackAware is RackAwareReplicaSelector as replica.selector.class: consumers
+	// are sent to a replica in their rack. Self is this broker.
+	RackAware bool
+	Self      model.NodeID
 }
 
 // Handle implements server.Handler.
@@ -40,7 +45,7 @@ func (h *Fetch) Handle(ctx context.Context, r *server.Request) wire.Response {
 	if err := checkIsolation(req.IsolationLevel); err != nil {
 		return refuseFetch(req, err)
 	}
-	c := fetchCall{Fetch: h, r: r, img: h.Image(), follower: follower(req)}
+	c := fetchCall{Fetch: h, r: r, img: h.Image(), follower: follower(req), rack: req.RackID}
 	running, err := h.Sessions.Begin(fetch.Request{
 		SessionID: req.SessionID, SessionEpoch: req.SessionEpoch,
 		Follower: c.follower != model.NoNode, UsesIDs: version >= 13,
@@ -110,6 +115,37 @@ type fetchCall struct {
 	r        *server.Request
 	img      *metadata.Image
 	follower model.NodeID
+	rack     string
+}
+
+// Closer implements fetch.Resolver with the rules of RackAwareReplicaSelector: this
+// broker if it is in the client's rack, else the in-sync replica there that has
+// the most, then the one that was caught up last, then the one with the larger id.
+// A replica that the client cannot reach by its listener is none.
+func (c *fetchCall) Closer(p *replica.Partition, from model.Offset) model.NodeID {
+	if !c.RackAware || c.rack == "" || c.inRack(c.Self) {
+		return model.NoNode
+	}
+	best := isr.Replica{ID: model.NoNode}
+	for _, r := range p.Readable(from) {
+		if c.inRack(r.ID) && (best.ID == model.NoNode || closer(r, best)) {
+			best = r
+		}
+	}
+	return best.ID
+}
+
+func (c *fetchCall) inRack(id model.NodeID) bool {
+	b := c.img.Broker(id)
+	if b == nil || b.Rack == nil || *b.Rack != c.rack || b.Fenced {
+		return false
+	}
+	_, reachable := b.Endpoint(c.r.Listener)
+	return reachable
+}
+
+func closer(a, b isr.Replica) bool {
+	return cmp.Or(cmp.Compare(a.End, b.End), a.CaughtUp.Compare(b.CaughtUp), cmp.Compare(a.ID, b.ID)) > 0
 }
 
 // Resolve implements fetch.Resolver. The order of the checks is Kafka's: an
@@ -165,6 +201,9 @@ func (c *fetchCall) partition(response *wire.FetchResponse, out *wire.FetchRespo
 	out.Reset()
 	out.PartitionIndex, out.ErrorCode = r.Index, c.code(r.Err)
 	out.HighWatermark, out.LastStableOffset, out.LogStartOffset = int64(r.HighWatermark), int64(r.LastStable), int64(r.LogStart)
+	if r.Err == nil {
+		out.PreferredReadReplica = int32(r.Preferred)
+	}
 	out.Records = wire.BytesRecords(nil) // empty and not null: some clients fail on null
 	if r.Size() > 0 {
 		out.Records = wire.RangeRecords(r.Records)
