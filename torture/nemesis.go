@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/stromkafka/strom/internal/history"
@@ -71,9 +72,20 @@ func (n *nemesis) rest(ctx context.Context) error {
 			}
 			n.find(foundUnhealed, "%v after a fault: %v", healPatience, err)
 		}
+		n.spread(ctx)
 		return wait(ctx, time.Second)
 	}
 	return wait(ctx, time.Duration(n.rng.IntN(4))*n.between(0, 2*time.Second))
+}
+
+// spread gives each partition its preferred leader, so that every node leads some
+// when the next fault happens. A program that cannot do that goes on without.
+func (n *nemesis) spread(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if _, err := n.admin.ElectLeaders(ctx, kadm.ElectPreferredReplica, nil); err != nil {
+		n.say("the preferred leaders were not elected: %v", err)
+	}
 }
 
 func (n *nemesis) between(from, to time.Duration) time.Duration {

@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,7 +76,7 @@ func newCluster(p Plan, logs io.Writer) (*cluster, error) {
 	for _, n := range c.nodes {
 		n.settings = append(n.settings, "controller.quorum.voters="+strings.Join(voters, ","))
 		n.settings = append(n.settings, p.Settings...)
-		n.wrap = p.wrap
+		n.wrap, n.sync = p.wrap, cmp.Or(p.Sync, usualSync)
 		if err := n.format(); err != nil {
 			return c, err
 		}

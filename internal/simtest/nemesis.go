@@ -18,6 +18,7 @@ type nemesis struct {
 	rng     *rand.Rand
 	record  *workload.Recorder
 	only    []string       // faults, by name; all if empty
+	calm    bool           // one fault at a time, and the next when the cluster is whole again
 	excused map[*node]bool // its disk misbehaved, so it may have ended by itself
 	died    []string
 	trace   func(format string, args ...any)
@@ -33,19 +34,40 @@ type fault struct {
 func nothing() {}
 
 // rage lets faults happen until the time is over: one, or two at once.
-func (m *nemesis) rage(ctx context.Context, length time.Duration) {
+func (m *nemesis) rage(ctx context.Context, length time.Duration) error {
 	for end := time.Now().Add(length); time.Now().Before(end) && ctx.Err() == nil; {
 		victims := m.rng.Perm(len(m.cluster.nodes))
 		count := 1
-		if len(victims) > 1 && m.rng.IntN(4) == 0 {
+		if len(victims) > 1 && !m.calm && m.rng.IntN(4) == 0 {
 			count = 2
 		}
 		m.strike(ctx, victims[:count])
 		m.watch()
-		if wait(ctx, time.Duration(m.rng.IntN(3))*m.between(0, 2*time.Second)) != nil {
-			return
+		if m.calm {
+			if err := m.whole(ctx); err != nil {
+				return err
+			}
+		}
+		if err := wait(ctx, time.Duration(m.rng.IntN(3))*m.between(0, 2*time.Second)); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// whole waits until the cluster is whole again.
+func (m *nemesis) whole(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, healPatience)
+	defer cancel()
+	// A node whose disk failed a moment ago may still be about to end.
+	if err := wait(ctx, 10*time.Second); err != nil {
+		return err
+	}
+	m.watch()
+	if err := m.cluster.awaitWhole(ctx); err != nil {
+		return fmt.Errorf("%w: %w", errUnhealed, err)
+	}
+	return nil
 }
 
 func (m *nemesis) between(from, to time.Duration) time.Duration {
@@ -89,6 +111,10 @@ func (m *nemesis) choose(n *node) fault {
 	kinds := []func(*node) fault{m.kill, m.power, m.restart, m.slowDisk, m.fullDisk, m.failingDisk, m.skew}
 	if len(m.cluster.nodes) > 1 {
 		kinds = append(kinds, m.powerOfAll, m.cut, m.cut, m.oneWay, m.flap, m.slowLinks, m.refuse, m.rolling)
+	}
+	if m.calm {
+		// A copy that is damaged is one fewer, so nothing else may be broken.
+		kinds = append(kinds, m.rot, m.cutFile)
 	}
 	for {
 		f := kinds[m.rng.IntN(len(kinds))](n)
@@ -232,6 +258,37 @@ func (m *nemesis) refuse(n *node) fault {
 		}
 	}
 	return fault{"refused connections", m.between(time.Second, 8*time.Second), func() { set(true) }, func() { set(false) }}
+}
+
+// damage kills a node and damages one of its files of a partition before it
+// starts again.
+func (m *nemesis) damage(name string, n *node, do func(f vfs.File, size int64) error) fault {
+	p := []string{"data/a-0", "data/a-1", "data/b-0"}[m.rng.IntN(3)]
+	return fault{name, m.between(0, time.Second), n.kill, func() {
+		if err := n.damage(p, do); err != nil {
+			m.died = append(m.died, fmt.Sprintf("%s: %s of %s: %v", n.name, name, p, err))
+		}
+		m.start(n)
+	}}
+}
+
+func (m *nemesis) rot(n *node) fault {
+	at, bit := m.rng.Float64(), byte(1)<<m.rng.IntN(8)
+	return m.damage("bit rot", n, func(f vfs.File, size int64) error {
+		var b [1]byte
+		offset := int64(at * float64(size))
+		if _, err := f.ReadAt(b[:], offset); err != nil {
+			return err
+		}
+		b[0] ^= bit
+		_, err := f.WriteAt(b[:], offset)
+		return err
+	})
+}
+
+func (m *nemesis) cutFile(n *node) fault {
+	at := m.rng.Float64()
+	return m.damage("truncated file", n, func(f vfs.File, size int64) error { return f.Truncate(int64(at * float64(size))) })
 }
 
 // start starts a node that a fault has ended.

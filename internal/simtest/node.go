@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	mrand "math/rand/v2"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,6 +34,7 @@ type node struct {
 	network  *Network
 	skew     time.Duration // its clock is ahead by that
 	logs     io.Writer
+	sync     time.Duration       // how long a sync takes at most
 	wrap     func(vfs.FS) vfs.FS // the disk as the process sees it; may be nil
 
 	mu    sync.Mutex
@@ -91,7 +95,7 @@ func (n *node) start() error {
 	if n.wrap != nil {
 		disk = n.wrap(disk)
 	}
-	l := &life{host: n.network.Host(n.name), disk: vfs.NewFaulty(disk, nil), cancel: cancel, ended: make(chan struct{})}
+	l := &life{host: n.network.Host(n.name), disk: vfs.NewFaulty(disk, upTo(n.sync)), cancel: cancel, ended: make(chan struct{})}
 	n.life = l
 	log := slog.New(slog.NewTextHandler(n.logs, &slog.HandlerOptions{Level: slog.LevelInfo})).With("node", n.id)
 	skew := n.skew
@@ -171,8 +175,41 @@ func (n *node) end(l *life, disk func(*vfs.Mem) *vfs.Mem) {
 	l.cancel()
 }
 
+// damage changes the last segment of a partition while the node is down; one that
+// does not have it, or nothing in it, is spared.
+func (n *node) damage(dir string, do func(f vfs.File, size int64) error) (err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	entries, err := n.mem.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	last := ""
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".log") {
+			last = dir + "/" + e.Name()
+		}
+	}
+	if err != nil || last == "" {
+		return err
+	}
+	f, err := n.mem.OpenFile(last, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	size, err := f.Size()
+	if err != nil || size == 0 {
+		return err
+	}
+	return do(f, size)
+}
+
 // hook has the running life's disk misbehave; nil heals it.
 func (n *node) hook(before func(vfs.Op) error) {
+	if before == nil {
+		before = upTo(n.sync)
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.life != nil {
@@ -190,6 +227,11 @@ func slow(d time.Duration) func(vfs.Op) error {
 		}
 		return nil
 	}
+}
+
+// upTo is a disk that is well: a sync takes some time up to d.
+func upTo(d time.Duration) func(vfs.Op) error {
+	return func(op vfs.Op) error { return slow(mrand.N(d))(op) }
 }
 
 // full has no room for anything new.

@@ -10,6 +10,7 @@ package simtest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -30,14 +31,20 @@ type Plan struct {
 	Seed     uint64
 	Length   time.Duration // of the time in which faults happen
 	Settings []string      // name=value, for every node
+	Sync     time.Duration // how long a sync of a partition takes at most; 0 is usualSync
 	Minimum  history.Minimum
+	Only     []string // faults, by name; all if empty
+	Calm     bool     // one fault at a time, and the next when the cluster is whole again
 	// Dir is where a failure leaves its history and the nodes' logs; a temporary
 	// one if empty.
 	Dir string
 
 	wrap func(vfs.FS) vfs.FS // each node's disk
-	only []string            // faults; all if empty
 }
+
+// usualSync bounds how long a sync of a partition takes. In no time at all nothing
+// could happen between a write and its sync.
+const usualSync = 8 * time.Millisecond
 
 const (
 	startPatience = 2 * time.Minute
@@ -143,19 +150,15 @@ func (s *simulation) torment(ctx context.Context) (died []string, err error) {
 	defer stop()
 	clients := make(chan error, 1)
 	go func() { clients <- s.work.Run(working) }()
-	m := &nemesis{cluster: s.cluster, only: s.plan.only, rng: rand.New(rand.NewPCG(s.plan.Seed, 0x51)), record: s.work.Record, excused: map[*node]bool{}, trace: s.logs.trace}
+	m := &nemesis{cluster: s.cluster, only: s.plan.Only, calm: s.plan.Calm, rng: rand.New(rand.NewPCG(s.plan.Seed, 0x51)), record: s.work.Record, excused: map[*node]bool{}, trace: s.logs.trace}
 	time.Sleep(time.Second)
-	m.rage(ctx, s.plan.Length)
+	if err := m.rage(ctx, s.plan.Length); err != nil {
+		stop()
+		return nil, errors.Join(err, <-clients)
+	}
 	s.cluster.network.Heal()
 	s.logs.trace("%v: healing", s.work.Record.Now())
-	healing, cancel := context.WithTimeout(ctx, healPatience)
-	defer cancel()
-	// A node whose disk failed a moment ago may still be about to end.
-	time.Sleep(10 * time.Second)
-	m.watch()
-	if err = s.cluster.awaitWhole(healing); err != nil {
-		err = fmt.Errorf("%w: %w", errUnhealed, err)
-	}
+	err = m.whole(ctx)
 	time.Sleep(2 * time.Second) // of undisturbed work
 	stop()
 	if failed := <-clients; failed != nil {
