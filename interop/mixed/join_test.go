@@ -37,6 +37,17 @@ func TestControllerOfApacheKafka(t *testing.T) {
 	live(t, c)
 }
 
+// TestThreeNodes: three Strom nodes, brokers and controllers at once, by the same measure, and Kafka's verifiable producer.
+func TestThreeNodes(t *testing.T) {
+	c := newCluster(t, combined(1, strom), combined(2, strom), combined(3, strom))
+	c.createOn(2, "verifiable", placed(c.brokerIDs()))
+	out := tool(t, "org.apache.kafka.tools.VerifiableProducer", "--bootstrap-server", c.bootstrap(), "--topic", "verifiable", "--max-messages", "5000", "--acks", "-1")
+	if got := strings.Count(out, `"name":"producer_send_success"`); got != 5000 || !strings.Contains(out, `"acked":5000`) {
+		t.Errorf("kafka-verifiable-producer: %d of 5000 acknowledged", got)
+	}
+	live(t, c)
+}
+
 // live takes a cluster through what happens in one; the last of its brokers leaves it in the end.
 func live(t *testing.T, c *cluster) {
 	l := ledger{}
