@@ -9,7 +9,7 @@ CONCURRENT := ./internal/... ./stromtest/...
 
 .PHONY: help
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## build bin/strom and start a broker on localhost:9092 with its data under ./strom-data
@@ -36,6 +36,10 @@ lint: ## vet, format, style, and the law of imports in ARCHITECTURE.md
 .PHONY: interop
 interop: build ## test with foreign clients and with Apache Kafka itself, installing what that needs
 	@interop/run bin/strom
+
+.PHONY: interop-all
+interop-all: build ## the same, with every mixed cluster and Apache Kafka's own tests of several nodes
+	@interop/run bin/strom all
 
 .PHONY: bench
 bench: build ## measure against Apache Kafka, side by side, as ratios

@@ -70,28 +70,55 @@ def case_result(case):
     return 'passed', ''
 
 
+def layout_of(case):
+    """The layout a test's cluster has, from the name it was given; '' for a test without a cluster."""
+    for output in case.iter('system-out'):
+        found = re.search(r'^display-name: .*\] (combined|isolated)\b', output.text or '', re.M)
+        if found:
+            return found.group(1)
+    return ''
+
+
 def class_result(report, entry):
-    name = entry['class']
-    result = {'passed': 0, 'failed': {}, 'skipped': collections.Counter(), 'without': entry['without']}
-    if entry['only']:
-        result['only'] = entry['only']
-    for file in glob.glob(os.path.join(report, name, 'TEST-junit-jupiter*.xml')):
+    """The class's tests as METHOD -> LAYOUT -> {passed: count, failed: [why], skipped: [why]}."""
+    tests = {}
+    for file in glob.glob(os.path.join(report, entry['class'], 'TEST-junit-jupiter*.xml')):
         for case in xml.parse(file).getroot().iter('testcase'):
             kind, why = case_result(case)
+            if kind == 'other layout':
+                continue
+            method = re.match(r'\w+', case.get('name')).group()
+            counts = tests.setdefault(method, {}).setdefault(layout_of(case), {})
             if kind == 'passed':
-                result['passed'] += 1
-            elif kind == 'failed':
-                test = case.get('name')
-                while test in result['failed']:
-                    test += "'"
-                result['failed'][test] = why
-            elif kind == 'skipped':
-                result['skipped'][why] += 1
-    cut = os.path.join(report, name + '.cut')
+                counts['passed'] = counts.get('passed', 0) + 1
+            else:
+                counts.setdefault(kind, []).append(why)
+    result = {'tests': tests, 'only': entry['only'], 'without': entry['without']}
+    cut = os.path.join(report, entry['class'] + '.cut')
     if os.path.exists(cut):
-        result['failed']['(whole class)'] = open(cut).read().strip()
-    result['seconds'] = int(open(os.path.join(report, name + '.seconds')).read())
+        tests['(whole class)'] = {'': {'failed': [open(cut).read().strip()]}}
+    result['seconds'] = int(open(os.path.join(report, entry['class'] + '.seconds')).read())
     return result
+
+
+def outcomes(result):
+    """(METHOD, LAYOUT, counts) of each test that ran."""
+    for method, layouts in sorted(result['tests'].items()):
+        for layout, counts in sorted(layouts.items()):
+            yield method, layout, counts
+
+
+def totals(result):
+    total = collections.Counter()
+    for _, _, counts in outcomes(result):
+        total.update(passed=counts.get('passed', 0), failed=len(counts.get('failed', [])), skipped=len(counts.get('skipped', [])))
+    return total
+
+
+def beside(result, reference):
+    """Apache Kafka's figures for the same methods in the same layouts."""
+    same = {m: {l: reference[m][l] for l in layouts if l in reference.get(m, {})} for m, layouts in result['tests'].items()}
+    return {'tests': same}
 
 
 def load(file):
@@ -109,15 +136,26 @@ def store(file, value):
 
 def verdict(result, reference):
     """Why a class does not pass, or ''."""
-    if result['failed']:
-        return '%d failed' % len(result['failed'])
-    if result['passed'] == 0:
+    total = totals(result)
+    if total['failed']:
+        return '%d failed' % total['failed']
+    if total['passed'] == 0:
         return 'nothing passed'
-    if reference and not result.get('only') and result['passed'] < reference['passed']:
-        return '%d passed, with Apache Kafka %d' % (result['passed'], reference['passed'])
-    if not reference and not result.get('only'):
-        return 'no figures of Apache Kafka to compare with: run apache-kafka first'
+    for method, layout, counts in outcomes(result):
+        known = reference.get(method, {}).get(layout)
+        if known is None:
+            return 'no figures of Apache Kafka for %s %s: run apache-kafka first' % (method, layout)
+        if counts.get('passed', 0) < known.get('passed', 0):
+            return '%s %s: %d passed, with Apache Kafka %d' % (method, layout, counts.get('passed', 0), known['passed'])
     return ''
+
+
+def record(references, results):
+    """Takes what ran as Apache Kafka's own figures; what did not run keeps the figures it has."""
+    for name, result in results.items():
+        for method, layouts in result['tests'].items():
+            references.setdefault(name, {}).setdefault(method, {}).update(layouts)
+    store(REFERENCE, references)
 
 
 def judge(arguments):
@@ -127,52 +165,83 @@ def judge(arguments):
     store(os.path.join(report, 'results.json'), results)
     references = load(REFERENCE)
     if recording:
-        references.update({n: {k: v for k, v in r.items() if k != 'seconds'} for n, r in results.items() if not r.get('only')})
-        store(REFERENCE, references)
-    passed = failed = skipped = 0
+        record(references, results)
+    sum_of = collections.Counter()
     for name, result in results.items():
-        for test, why in result['failed'].items():
-            print('FAILED  %s.%s | %s' % (name.split('.')[-1], test, why))
-        for why, count in sorted(result['skipped'].items()):
-            print('SKIPPED %s: %d | %s' % (name.split('.')[-1], count, why))
-        wrong = verdict(result, references.get(name))
-        print('%-8s%s: %d passed, %d failed, %d skipped in %d s%s' % ('NOT OK' if wrong else 'ok', name, result['passed'],
-              len(result['failed']), sum(result['skipped'].values()), result['seconds'], ' (' + wrong + ')' if wrong else ''))
-        passed += result['passed']
-        failed += len(result['failed']) + (1 if wrong and not result['failed'] else 0)
-        skipped += sum(result['skipped'].values())
-    print('%d passed, %d failed, %d skipped' % (passed, failed, skipped))
-    return 1 if failed or passed == 0 else 0
+        for method, layout, counts in outcomes(result):
+            for why in counts.get('failed', []):
+                print('FAILED  %s.%s %s | %s' % (name.split('.')[-1], method, layout, why))
+            for why in counts.get('skipped', []):
+                print('SKIPPED %s.%s %s | %s' % (name.split('.')[-1], method, layout, why))
+        total = totals(result)
+        wrong = '' if recording else verdict(result, references.get(name, {}))
+        print('%-8s%s: %d passed, %d failed, %d skipped in %d s%s' % ('NOT OK' if wrong else 'ok', name, total['passed'],
+              total['failed'], total['skipped'], result['seconds'], ' (' + wrong + ')' if wrong else ''))
+        if wrong and not total['failed']:
+            total['failed'] = 1
+        sum_of.update(total)
+    print('%d passed, %d failed, %d skipped' % (sum_of['passed'], sum_of['failed'], sum_of['skipped']))
+    return 1 if sum_of['failed'] or sum_of['passed'] == 0 else 0
 
 
-def figures(result):
-    if not result:
-        return ['', '', '']
-    return [str(result['passed']), str(len(result['failed'])), str(sum(result['skipped'].values()))]
+def cell(ours, kafka):
+    """A figure, with Apache Kafka's behind it where it differs."""
+    return str(ours) if ours == kafka else '%d (%d)' % (ours, kafka)
 
 
-def notes(result):
-    text = ['not run: `%s` (%s)' % (m, why) for m, why in result['without'].items()]
-    text += ['skipped %d: %s' % (n, why) for why, n in sorted(result['skipped'].items())]
-    text += ['failed: `%s`: %s' % (t, why.replace('|', '\\|')) for t, why in result['failed'].items()]
-    return '; '.join(text)
+def reasons(result, kind):
+    """WHY -> the methods it concerns, in order."""
+    found = collections.OrderedDict()
+    for method, _, counts in outcomes(result):
+        for why in counts.get(kind, []):
+            methods = found.setdefault(why, [])
+            if method not in methods:
+                methods.append(method)
+    return found
+
+
+def paragraph(title, found):
+    """Lines that give each reason once, with the methods it concerns."""
+    return ['- %s: %s: %s' % (title, why.replace('|', '\\|'), ', '.join('`%s`' % m for m in methods)) for why, methods in found.items()]
+
+
+def details(result, kafka):
+    left_out = collections.OrderedDict()
+    for method, why in result['without'].items():
+        left_out.setdefault(why, []).append(method)
+    lines = paragraph('failed', reasons(result, 'failed')) + paragraph('left out', left_out)
+    same = reasons(kafka, 'failed')
+    lines += paragraph('fails with Apache Kafka too', same)
+    return lines + paragraph('skipped', reasons(result, 'skipped'))
 
 
 def document(report, name, file):
     results = load(os.path.join(report, 'results.json'))
     references = load(REFERENCE)
+    total = collections.Counter()
+    rows, notes = [], []
+    for cls, result in results.items():
+        ours, kafka = totals(result), beside(result, references.get(cls, {}))
+        theirs = totals(kafka)
+        total.update(ours)
+        package, short = cls.rsplit('.', 1)
+        rows.append('| %s | %s | %s | %s | %s |' % (short, cell(ours['passed'], theirs['passed']), cell(ours['failed'], theirs['failed']),
+                    cell(ours['skipped'], theirs['skipped']), len(result['without']) or ''))
+        more = details(result, kafka)
+        if more:
+            notes += ['', '### %s' % short, '', '`%s`' % cls, ''] + more
     lines = [
         '# Compatibility with Apache Kafka', '',
-        "Apache Kafka's own integration tests (release 4.3.1), run against %s as a separate process. The columns on the right" % name,
-        'are the same tests in the same set-up against Apache Kafka itself. Skipped are tests that reach into the Java objects',
-        "of a broker inside the test's own JVM, or that bring a Java plug-in for the broker; the reason names the method.",
-        '', 'Written by `interop/kafka/compatibility` on %s; do not edit.' % datetime.date.today().isoformat(), '',
-        '| class | passed | failed | skipped | Kafka passed | Kafka failed | Kafka skipped | notes |', '|---|--:|--:|--:|--:|--:|--:|---|']
-    total = collections.Counter()
-    for cls, result in results.items():
-        total.update(passed=result['passed'], failed=len(result['failed']), skipped=sum(result['skipped'].values()))
-        lines.append('| ' + ' | '.join(['`%s`' % cls] + figures(result) + figures(references.get(cls)) + [notes(result)]) + ' |')
-    lines += ['', '%(passed)d passed, %(failed)d failed, %(skipped)d skipped.' % collections.defaultdict(int, total)]
+        "Apache Kafka's own integration tests (release 4.3.1) against %s, which runs as processes of its own: %d passed, %d failed, %d skipped."
+        % (name, total['passed'], total['failed'], total['skipped']), '',
+        'The same tests in the same set-up also ran against Apache Kafka itself. Where its figure differs, it follows in brackets.',
+        'A test with a cluster counts once for each layout it ran in: controllers inside the brokers, or apart from them.', '',
+        '- *Skipped*: the test reaches into Java objects of a broker in its own JVM, or brings a Java plug-in for the broker.',
+        '- *Left out*: methods that need what %s does not have yet; each is named below, and in no other column.' % name, '',
+        '| class | passed | failed | skipped | left out |', '|---|--:|--:|--:|--:|'] + rows
+    if notes:
+        lines += ['', '## What failed, was left out or skipped'] + notes
+    lines += ['', 'Written by `interop/kafka/compatibility` on %s; do not edit.' % datetime.date.today().isoformat()]
     os.makedirs(os.path.dirname(os.path.abspath(file)), exist_ok=True)
     with open(file, 'w') as out:
         out.write('\n'.join(lines) + '\n')

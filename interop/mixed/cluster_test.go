@@ -44,6 +44,8 @@ type spec struct {
 func controller(id int32, k kind) spec { return spec{id: id, kind: k, roles: "controller"} }
 func broker(id int32, k kind) spec     { return spec{id: id, kind: k, roles: "broker"} }
 
+func combined(id int32, k kind) spec { return spec{id: id, kind: k, roles: "broker,controller"} }
+
 // with names a property that only this node has.
 func (s spec) with(key, value string) spec {
 	set := map[string]string{key: value}
@@ -297,32 +299,44 @@ func (c *cluster) start(id int32) {
 
 // close stops brokers before controllers, and reads what all of them said.
 func (c *cluster) close() {
-	var brokers, controllers []*node
-	for _, n := range c.nodes {
-		switch {
-		case n.Node == nil || n.down:
-		case n.isBroker():
-			brokers = append(brokers, n)
-		default:
-			controllers = append(controllers, n)
+	for _, roles := range []string{"broker", "broker,controller", "controller"} {
+		for _, id := range slices.Sorted(maps.Keys(c.nodes)) {
+			n := c.nodes[id]
+			if n.Node == nil || n.down || n.roles != roles {
+				continue
+			}
+			// A combined node that stops asks the controllers first, as Apache Kafka does: without a majority it would ask
+			// for five minutes.
+			end := n.Stop
+			if roles == "broker,controller" && c.runningVoters() <= c.majority() {
+				end = n.Kill
+			}
+			if err := end(); err != nil {
+				c.t.Errorf("node %d (%s): %v", n.id, n.kind, err)
+			}
+			n.down = true
 		}
-	}
-	for _, group := range [][]*node{brokers, controllers} {
-		var all sync.WaitGroup
-		for _, n := range group {
-			all.Go(func() {
-				if err := n.Stop(); err != nil {
-					c.t.Errorf("node %d (%s): %v", n.id, n.kind, err)
-				}
-			})
-		}
-		all.Wait()
 	}
 	for _, n := range c.nodes {
 		if n.Node != nil && !n.Started.IsZero() {
 			n.judgeLog(c.t)
 		}
 	}
+}
+
+func (c *cluster) majority() int { return c.count(func(*node) bool { return true })/2 + 1 }
+
+func (c *cluster) runningVoters() int { return c.count(func(n *node) bool { return !n.down }) }
+
+// count counts voters.
+func (c *cluster) count(which func(*node) bool) int {
+	total := 0
+	for _, n := range c.nodes {
+		if n.isController() && which(n) {
+			total++
+		}
+	}
+	return total
 }
 
 var (

@@ -4,6 +4,7 @@ package mixed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -12,13 +13,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 const (
 	recordsEach       = 300
-	replicationFactor = 1
+	replicationFactor = 3
 )
 
 // TestBrokersAmongApacheKafka: a Strom broker joins a cluster whose controller and other brokers are Apache Kafka,
@@ -34,6 +37,17 @@ func TestControllerOfApacheKafka(t *testing.T) {
 	live(t, c)
 }
 
+// TestThreeNodes: three Strom nodes, brokers and controllers at once, by the same measure, and Kafka's verifiable producer.
+func TestThreeNodes(t *testing.T) {
+	c := newCluster(t, combined(1, strom), combined(2, strom), combined(3, strom))
+	c.createOn(2, "verifiable", placed(c.brokerIDs()))
+	out := tool(t, "org.apache.kafka.tools.VerifiableProducer", "--bootstrap-server", c.bootstrap(), "--topic", "verifiable", "--max-messages", "5000", "--acks", "-1")
+	if got := strings.Count(out, `"name":"producer_send_success"`); got != 5000 || !strings.Contains(out, `"acked":5000`) {
+		t.Errorf("kafka-verifiable-producer: %d of 5000 acknowledged", got)
+	}
+	live(t, c)
+}
+
 // live takes a cluster through what happens in one; the last of its brokers leaves it in the end.
 func live(t *testing.T, c *cluster) {
 	l := ledger{}
@@ -46,22 +60,48 @@ func live(t *testing.T, c *cluster) {
 	c.verify(l)
 	for _, id := range ids {
 		c.kill(id)
-		others := slices.DeleteFunc(slices.Clone(ids), func(i int32) bool { return i == id })
-		c.awaitBrokers(others...)
-		c.start(id)
-		c.awaitBrokers(ids...)
+		c.awaitBrokers(c.running()...)
 		for topic := range l {
-			for _, asked := range ids {
-				c.awaitLeaders(asked, topic, placed(ids))
-			}
+			l.add(topic, c.produce(topic, len(ids), recordsEach))
+		}
+		c.verify(l)
+		c.start(id)
+		c.awaitInSync(l, ids)
+		c.preferLeaders(ids)
+		for topic := range l {
 			l.add(topic, c.produce(topic, len(ids), recordsEach))
 		}
 		c.verify(l)
 	}
+	c.verifyReplicas(l, ids)
+	c.leave(l, ids[len(ids)-1])
+}
+
+// awaitInSync waits until every broker says that every replica is in sync.
+func (c *cluster) awaitInSync(l ledger, ids []int32) {
+	c.t.Helper()
+	c.awaitBrokers(ids...)
 	for topic := range l {
-		c.verifyFiles(topic, placed(ids))
+		for _, asked := range ids {
+			c.awaitLeaders(asked, topic, placed(ids))
+		}
 	}
-	c.leave(ids[len(ids)-1])
+}
+
+// preferLeaders gives every partition back to its first replica, so that every broker leads and follows.
+func (c *cluster) preferLeaders(ids []int32) {
+	c.t.Helper()
+	results, err := c.admin(ids[0]).ElectLeaders(c.t.Context(), kadm.ElectPreferredReplica, nil)
+	if err != nil {
+		c.t.Fatalf("preferred leaders: %v%s", err, c.outputs())
+	}
+	for topic, partitions := range results {
+		for p, r := range partitions {
+			if r.Err != nil && !errors.Is(r.Err, kerr.ElectionNotNeeded) {
+				c.t.Errorf("preferred leader of %s-%d: %v", topic, p, r.Err)
+			}
+		}
+	}
 }
 
 // placed gives each broker one partition to lead.
@@ -77,13 +117,28 @@ func placed(ids []int32) [][]int32 {
 	return all
 }
 
-// leave drains a broker (a clean stop moves its leaderships first) and unregisters it.
-func (c *cluster) leave(id int32) {
+// leave drains a broker while a producer writes to what it leads, and unregisters it. A clean stop moves the leaderships
+// first: nothing that is sent meanwhile fails.
+func (c *cluster) leave(l ledger, id int32) {
 	c.t.Helper()
-	c.stop(id)
-	others := slices.DeleteFunc(c.brokerIDs(), func(i int32) bool { return i == id })
-	c.awaitBrokers(others...)
-	out := tool(c.t, "org.apache.kafka.tools.ClusterTool", "unregister", "--bootstrap-server", c.nodes[others[0]].Addr, "--id", strconv.Itoa(int(id)))
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		c.stop(id)
+	}()
+	for running := true; running; {
+		select {
+		case <-stopped:
+			running = false
+		default:
+		}
+		for topic := range l {
+			l.add(topic, c.produce(topic, len(c.brokerIDs()), 1))
+		}
+	}
+	c.awaitBrokers(c.running()...)
+	c.verify(l)
+	out := tool(c.t, "org.apache.kafka.tools.ClusterTool", "unregister", "--bootstrap-server", c.nodes[c.running()[0]].Addr, "--id", strconv.Itoa(int(id)))
 	if want := fmt.Sprintf("Broker %d is no longer registered.", id); !strings.Contains(out, want) {
 		c.t.Errorf("kafka-cluster unregister: %s", out)
 	}

@@ -3,11 +3,17 @@
 package mixed
 
 import (
+	"bufio"
 	"bytes"
+	"context"
+	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // ledger is what was acknowledged: topic, partition, values by offset.
@@ -27,6 +33,64 @@ func (c *cluster) verify(l ledger) {
 	c.t.Helper()
 	for topic, want := range l {
 		c.verifyConsumed(topic, want)
+	}
+}
+
+// verifyReplicas has Kafka's own tools read what is there, then compares the replicas' files.
+func (c *cluster) verifyReplicas(l ledger, ids []int32) {
+	c.t.Helper()
+	topics := slices.Sorted(maps.Keys(l))
+	for partition, values := range l[topics[0]] {
+		c.verifyConsoleConsumer(topics[0], partition, values)
+	}
+	c.verifyReplicaVerificationTool(strings.Join(topics, "|"))
+	for _, topic := range topics {
+		c.verifyFiles(topic, placed(ids))
+	}
+}
+
+func (c *cluster) verifyConsoleConsumer(topic string, partition int32, values []string) {
+	c.t.Helper()
+	out := tool(c.t, "org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", c.bootstrap(), "--topic", topic, "--partition",
+		strconv.Itoa(int(partition)), "--offset", "earliest", "--max-messages", strconv.Itoa(len(values)), "--timeout-ms", "30000")
+	var got []string
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, topic) {
+			got = append(got, strings.TrimSpace(line))
+		}
+	}
+	if !slices.Equal(got, values) {
+		c.t.Errorf("kafka-console-consumer read %d records of %s-%d, %d were acknowledged, or in another order", len(got), topic, partition, len(values))
+	}
+}
+
+// verifyReplicaVerificationTool runs kafka-replica-verification, which fetches from every replica, until it has compared
+// everything.
+func (c *cluster) verifyReplicaVerificationTool(topics string) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), 2*time.Minute)
+	defer cancel()
+	command := exec.CommandContext(ctx, programs[kafka], "org.apache.kafka.tools.ReplicaVerificationTool", "--broker-list", c.bootstrap(),
+		"--topics-include", topics, "--time", "-2", "--report-interval-ms", "500")
+	command.Stderr = os.Stderr
+	out, err := command.StdoutPipe()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	last, done := "", false
+	for lines := bufio.NewScanner(out); !done && lines.Scan(); {
+		last = lines.Text()
+		if strings.Contains(last, "match") {
+			c.t.Errorf("kafka-replica-verification: %s", last)
+		}
+		done = strings.Contains(last, "max lag is 0 for")
+	}
+	cancel()
+	if err := command.Wait(); err == nil || !done {
+		c.t.Errorf("kafka-replica-verification did not come to the end: %v: %s%s", err, last, c.outputs())
 	}
 }
 
