@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	seeds    = flag.Uint64("seeds", 60, "how many random schedules TestSimulation runs")
+	seeds    = flag.Uint64("seeds", 40, "how many random schedules TestSimulation runs")
 	trace    = flag.Bool("calm", false, "show what happened in the calm of a run that failed in it")
 	fromSeed = flag.Uint64("seed", 0, "the first of them")
 )
@@ -23,6 +23,9 @@ type world struct {
 	dynamic           bool // voters known by directory, in a bootstrap snapshot
 	// Weights of what may go wrong; some worlds have none of a kind.
 	lose, silent, twice, crash, cut, wipe, freeze int
+	// forget is the weight of a crash right after a vote; resign of a leader that
+	// is made to resign.
+	forget, resign int
 }
 
 func newWorld(r *rand.Rand) world {
@@ -30,6 +33,7 @@ func newWorld(r *rand.Rand) world {
 	return world{
 		voters: 1 + 2*r.IntN(3), observers: r.IntN(3), dynamic: r.IntN(2) == 0,
 		lose: some(8), silent: some(8), twice: some(5), crash: some(6), cut: some(4), wipe: some(2), freeze: some(4),
+		forget: some(8), resign: 1 + some(6),
 	}
 }
 
@@ -146,7 +150,7 @@ func (s *simulation) disturb(i int) error {
 	switch some := len(net.queue) > 0; {
 	case pick(50):
 		if some {
-			net.deliver(r.IntN(len(net.queue)))
+			return s.deliver(r.IntN(len(net.queue)))
 		}
 	case pick(s.lose):
 		if some {
@@ -170,9 +174,9 @@ func (s *simulation) disturb(i int) error {
 		nd.freeze()
 	case pick(1):
 		nd.clean()
-	case pick(1) && r.IntN(4) == 0:
-		if nd.m != nil {
-			nd.step(Resign{nd.m.epoch})
+	case pick(s.resign):
+		if leader := net.nodes[1+model.NodeID(r.IntN(s.voters))]; leader.m != nil && leader.m.role == Leader && r.IntN(4) == 0 {
+			leader.step(Resign{leader.m.epoch})
 		}
 	case pick(12):
 		s.appendSomewhere(i)
@@ -186,6 +190,23 @@ func (s *simulation) disturb(i int) error {
 		s.pass(time.Duration(r.IntN(400)) * time.Millisecond)
 	}
 	return nil
+}
+
+// deliver carries a message, and may let a voter that has just voted crash and be
+// back at once: whatever it did not write down is forgotten.
+func (s *simulation) deliver(i int) error {
+	to := s.net.nodes[s.net.queue[i].to]
+	var voted Replica
+	if to.m != nil {
+		voted = to.m.voted
+	}
+	s.net.deliver(i)
+	if to.m == nil || to.m.voted == voted || to.m.voted.ID < 0 || to.m.voted == to.m.self() || s.r.IntN(10) >= s.forget {
+		return nil
+	}
+	to.crash()
+	s.check.marks[to.cfg.NodeID] = -1
+	return to.start()
 }
 
 func (s *simulation) appendSomewhere(i int) {
