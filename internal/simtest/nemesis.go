@@ -175,7 +175,8 @@ func (m *nemesis) disk(name string, n *node, hook func(vfs.Op) error, lasts time
 }
 
 func (m *nemesis) slowDisk(n *node) fault {
-	return m.disk("slow disk", n, slow(m.between(10*time.Millisecond, time.Second)), m.between(time.Second, 5*time.Second))
+	takes := m.between(10*time.Millisecond, time.Second)
+	return m.disk("slow disk", n, slow(func() time.Duration { return takes }), m.between(time.Second, 5*time.Second))
 }
 
 func (m *nemesis) fullDisk(n *node) fault {
