@@ -51,9 +51,9 @@ torture: build ## break a cluster of processes while clients write and read (TOR
 	@$(GO) run ./torture $(TORTURE)
 
 .PHONY: sim
-SEEDS ?= 8
-sim: ## simulate clusters under faults on virtual time, SEEDS of each shape (8)
-	@$(GO) test ./internal/simtest -run TestSimulation -timeout 1h -args -seeds $(SEEDS)
+SEEDS ?= 3
+sim: ## simulate clusters under faults on virtual time, SEEDS of each kind (3)
+	@$(GO) test ./internal/simtest -run 'TestSimulation|TestThreeNodes' -timeout 1h -args -seeds $(SEEDS)
 
 .PHONY: gobench
 gobench: ## run the Go benchmarks of the hot paths

@@ -33,15 +33,17 @@ type fault struct {
 
 func nothing() {}
 
-// rage lets faults happen until the time is over: one, or two at once.
-func (m *nemesis) rage(ctx context.Context, length time.Duration) error {
-	for end := time.Now().Add(length); time.Now().Before(end) && ctx.Err() == nil; {
+// rage lets faults happen until the time is over and there were enough: one, or
+// two at once.
+func (m *nemesis) rage(ctx context.Context, length time.Duration, enough int) error {
+	for end, struck := time.Now().Add(length), 0; time.Now().Before(end) || struck < enough; {
 		victims := m.rng.Perm(len(m.cluster.nodes))
 		count := 1
 		if len(victims) > 1 && !m.calm && m.rng.IntN(4) == 0 {
 			count = 2
 		}
 		m.strike(ctx, victims[:count])
+		struck += count
 		m.watch()
 		if m.calm {
 			if err := m.whole(ctx); err != nil {
@@ -175,7 +177,8 @@ func (m *nemesis) disk(name string, n *node, hook func(vfs.Op) error, lasts time
 }
 
 func (m *nemesis) slowDisk(n *node) fault {
-	return m.disk("slow disk", n, slow(m.between(10*time.Millisecond, time.Second)), m.between(time.Second, 5*time.Second))
+	takes := m.between(10*time.Millisecond, time.Second)
+	return m.disk("slow disk", n, slow(func() time.Duration { return takes }), m.between(time.Second, 5*time.Second))
 }
 
 func (m *nemesis) fullDisk(n *node) fault {

@@ -219,11 +219,27 @@ func (n *node) hook(before func(vfs.Op) error) {
 
 // The ways in which a disk misbehaves.
 
-// slow syncs of partitions take long. (Only they: no lock is held over them.)
-func slow(d time.Duration) func(vfs.Op) error {
+// slow syncs of logs take a time of their own each, as draw says. Only those after
+// which nobody waits for a lock, which would stop the bubble's time: a log that is
+// cut is synced under its append lock, and that takes no time here.
+func slow(draw func() time.Duration) func(vfs.Op) error {
+	var mu sync.Mutex
+	cut := map[string]bool{}
 	return func(op vfs.Op) error {
-		if op.Kind == vfs.OpSync && strings.HasSuffix(op.Path, ".log") {
-			time.Sleep(d)
+		if !strings.HasSuffix(op.Path, ".log") {
+			return nil
+		}
+		mu.Lock()
+		after := cut[op.Path]
+		switch op.Kind {
+		case vfs.OpTruncate:
+			cut[op.Path] = true
+		case vfs.OpSync:
+			delete(cut, op.Path)
+		}
+		mu.Unlock()
+		if op.Kind == vfs.OpSync && !after {
+			time.Sleep(draw())
 		}
 		return nil
 	}
@@ -231,7 +247,7 @@ func slow(d time.Duration) func(vfs.Op) error {
 
 // upTo is a disk that is well: a sync takes some time up to d.
 func upTo(d time.Duration) func(vfs.Op) error {
-	return func(op vfs.Op) error { return slow(mrand.N(d))(op) }
+	return slow(func() time.Duration { return mrand.N(d) })
 }
 
 // full has no room for anything new.

@@ -152,7 +152,7 @@ func (s *simulation) torment(ctx context.Context) (died []string, err error) {
 	go func() { clients <- s.work.Run(working) }()
 	m := &nemesis{cluster: s.cluster, only: s.plan.Only, calm: s.plan.Calm, rng: rand.New(rand.NewPCG(s.plan.Seed, 0x51)), record: s.work.Record, excused: map[*node]bool{}, trace: s.logs.trace}
 	time.Sleep(time.Second)
-	if err := m.rage(ctx, s.plan.Length); err != nil {
+	if err := m.rage(ctx, s.plan.Length, s.plan.Minimum.Faults); err != nil {
 		stop()
 		return nil, errors.Join(err, <-clients)
 	}

@@ -52,7 +52,7 @@ func TestThreeNodes(t *testing.T) {
 			}
 			t.Run(policy+"/"+fault, func(t *testing.T) {
 				for i := range *seeds {
-					Run(t, Plan{Shape: Shape{Nodes: 3, Replicas: 3}, Seed: *first + uint64(i), Length: 15 * time.Second, Only: append(others, fault), Calm: true,
+					Run(t, Plan{Shape: Shape{Nodes: 3, Replicas: 3}, Seed: *first + uint64(i), Length: 6 * time.Second, Only: append(others, fault), Calm: true,
 						Settings: []string{"log.flush.policy=" + policy}, Minimum: history.Minimum{Acknowledged: 200, Read: 500, Faults: 1}})
 				}
 			})
