@@ -20,6 +20,10 @@ const (
 	localReadyTimeout = 60 * time.Second
 	// localStopTimeout bounds a clean stop; after it a node is killed.
 	localStopTimeout = 30 * time.Second
+	// localAloneTimeout bounds it for the nodes that are left when most of the
+	// controllers have ended: nobody can give their brokers leave any more, and
+	// nobody is there to take over from them.
+	localAloneTimeout = 2 * time.Second
 	// maxShown is how many lines of a node's log are repeated to the person.
 	maxShown = 5
 	maxLine  = 500
@@ -173,29 +177,64 @@ func (l *localNodes) running() int {
 }
 
 // stop ends every node, cleanly if it can. A broker leaves by the controllers'
-// leave, so while there are more nodes than a majority of the voters they go one
-// after the other, from the last on; the rest go together, each broker leaving
-// while its fellows' controllers still make up that majority.
+// leave, so while more nodes run than a majority of the voters they go one after
+// the other, from the last on; the rest go together, each broker leaving while
+// its fellows' controllers still make up that majority.
 func (l *localNodes) stop() error {
-	var errs []error
-	last := len(l.nodes)/2 + 1
-	for i := len(l.nodes) - 1; i >= last; i-- {
-		errs = append(errs, l.end(l.nodes[i]))
+	var left []*localProcess
+	for _, p := range l.nodes {
+		if p.alive() {
+			left = append(left, p)
+		}
 	}
-	for _, p := range l.nodes[:last] {
+	var errs []error
+	for majority := len(l.nodes)/2 + 1; len(left) > majority; left = left[:len(left)-1] {
+		last := left[len(left)-1]
+		last.signal(syscall.SIGTERM)
+		errs = append(errs, l.end(last))
+	}
+	for _, p := range left {
 		p.signal(syscall.SIGTERM)
 	}
-	for _, p := range l.nodes[:last] {
+	for l.running() > len(l.nodes)/2 { // until the majority is gone
+		select {
+		case p := <-l.ended:
+			errs = append(errs, l.end(p))
+		case <-time.After(localStopTimeout):
+			return errors.Join(append(errs, l.endAll(left))...)
+		}
+	}
+	alone := time.After(localAloneTimeout)
+	for l.running() > 0 {
+		select {
+		case p := <-l.ended:
+			errs = append(errs, l.end(p))
+			continue
+		case <-alone:
+		}
+		for _, p := range left {
+			if p.alive() {
+				p.told = true // its end is no surprise
+				p.signal(syscall.SIGTERM)
+				l.cli.note("node %d could not leave: the other controllers had ended. Nothing is lost; its next start recovers its log.", p.id)
+			}
+		}
+		return errors.Join(append(errs, l.endAll(left))...)
+	}
+	return errors.Join(errs...)
+}
+
+func (l *localNodes) endAll(all []*localProcess) error {
+	var errs []error
+	for _, p := range all {
 		errs = append(errs, l.end(p))
 	}
 	return errors.Join(errs...)
 }
 
-// end asks a node to stop and sees to it that it does.
+// end sees to it that a node stops, which was asked to. It is not asked twice: a
+// second SIGTERM ends it at once.
 func (l *localNodes) end(p *localProcess) error {
-	if p.alive() {
-		p.signal(syscall.SIGTERM)
-	}
 	late := time.NewTimer(localStopTimeout)
 	defer late.Stop()
 	select {
@@ -203,16 +242,18 @@ func (l *localNodes) end(p *localProcess) error {
 		if p.err == nil || p.told {
 			return nil
 		}
+		p.told = true
 		return fail(p.err, "node %d did not stop cleanly (%s)%s", p.id, p.why(), lastWords(p.log())).withFix("Its whole log is %s.", p.log())
 	case <-late.C:
 		p.signal(syscall.SIGKILL)
 		<-p.done
+		p.told = true
 		return fail(nil, "node %d did not stop within %s and was killed%s", p.id, localStopTimeout, lastWords(p.log())).withFix("Its whole log is %s.", p.log())
 	}
 }
 
-// lastWords are the last lines of a log that say something, indented below what
-// is told of its node.
+// lastWords are the last lines of a log that say why, indented below what is told
+// of its node; not those that announce it.
 func lastWords(name string) string {
 	file, err := os.Open(name)
 	if err != nil {
@@ -228,7 +269,8 @@ func lastWords(name string) string {
 	}
 	var lines []string
 	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimSpace(line); line != "" {
+		announced := strings.HasPrefix(line, "Strom node ") || strings.HasPrefix(line, "  ")
+		if line = strings.TrimSpace(line); line != "" && !announced {
 			lines = append(lines, "\n  | "+printable([]byte(line[:min(len(line), maxLine)])))
 		}
 	}

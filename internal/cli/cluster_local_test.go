@@ -272,7 +272,7 @@ func TestLocalNodeThatEndsIsTold(t *testing.T) {
 	}
 	kill(2)
 	r.wait(&r.err, "node 2 ended (signal: killed)")
-	r.says(&r.err, "| Strom node 2", "start "+filepath.Join(dir, "node-2", propertiesFile))
+	r.says(&r.err, "| level=ERROR", "start "+filepath.Join(dir, "node-2", propertiesFile))
 	kill(1)
 	r.wait(&r.err, "node 1 ended")
 	kill(3)
