@@ -18,7 +18,7 @@ import (
 )
 
 // wholeTimeout bounds the wait for every broker to be there and every replica to be in sync.
-const wholeTimeout = 2 * time.Minute
+const wholeTimeout = 5 * time.Minute
 
 // clusterHeap is the JVM's heap for each of three nodes: 1 GB, Apache Kafka's default, three times is more than a small
 // machine has to give beside the page cache.
