@@ -9,7 +9,7 @@ CONCURRENT := ./internal/... ./stromtest/...
 
 .PHONY: help
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## build bin/strom and start a broker on localhost:9092 with its data under ./strom-data
@@ -44,6 +44,10 @@ interop-all: build ## the same, with every mixed cluster and Apache Kafka's own 
 .PHONY: bench
 bench: build ## measure against Apache Kafka, side by side, as ratios
 	@$(GO) run ./bench
+
+.PHONY: bench-cluster
+bench-cluster: build ## the same with three nodes of each: throughput, latency, and produce after kill -9
+	@$(GO) run ./bench -nodes 3
 
 .PHONY: torture
 TORTURE ?= -time 60s

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -30,7 +31,7 @@ func runClient(args []string) error {
 	}
 	var o clientOptions
 	flags := flag.NewFlagSet("bench client", flag.ContinueOnError)
-	flags.StringVar(&o.addr, "addr", "", "the broker")
+	flags.StringVar(&o.addr, "addr", "", "the brokers")
 	flags.StringVar(&o.topic, "topic", "", "the topic, of one partition")
 	flags.DurationVar(&o.warm, "warm", 0, "not counted")
 	flags.DurationVar(&o.run, "run", 0, "counted")
@@ -74,7 +75,7 @@ func parseReport(line string) (window, bool, error) {
 // consumeClient reads the partition from its start to its end, again and again, until it is ended. Going back drops what
 // was fetched ahead, the same for every broker.
 func consumeClient(ctx context.Context, o clientOptions) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(o.addr), kgo.ClientID("bench"),
+	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(o.addr, ",")...), kgo.ClientID("bench"),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{o.topic: {0: kgo.NewOffset().AtStart()}}))
 	if err != nil {
 		return err
@@ -146,7 +147,7 @@ func (m measuring) fill(topic string, size int) error {
 
 // measureLatency runs the open-loop client. Its core is nearly idle at that rate.
 func measureLatency(m measuring) (sample, error) {
-	topic, err := m.newTopic(m.ctx)
+	topic, err := m.newTopicOf(m.ctx, 1) // one, so that every record is seen in its order
 	if err != nil {
 		return sample{}, err
 	}

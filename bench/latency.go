@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,13 +29,13 @@ const (
 func latencyClient(ctx context.Context, o clientOptions) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	consumer, err := kgo.NewClient(kgo.SeedBrokers(o.addr), kgo.ClientID("bench-consumer"), kgo.FetchMinBytes(1),
+	consumer, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(o.addr, ",")...), kgo.ClientID("bench-consumer"), kgo.FetchMinBytes(1),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{o.topic: {0: kgo.NewOffset().AtStart()}}))
 	if err != nil {
 		return err
 	}
 	defer consumer.Close()
-	producer, err := kgo.NewClient(kgo.SeedBrokers(o.addr), kgo.ClientID("bench-producer"), kgo.RequiredAcks(kgo.AllISRAcks()),
+	producer, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(o.addr, ",")...), kgo.ClientID("bench-producer"), kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerLinger(0), kgo.DefaultProduceTopic(o.topic), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.MaxBufferedRecords(1<<20), kgo.ProducerBatchCompression(kgo.NoCompression()))
 	if err != nil {

@@ -10,6 +10,10 @@
 // it also waits for each record before it sends the next, which hides stalls. Ours sends at a fixed rate and counts from
 // the moment a record was due.)
 //
+// With -nodes 3 three brokers of each system form a cluster, all on the brokers' core: replication factor 3, acks=all,
+// min.insync.replicas 2. Its rows are throughput, latency, and for how long produce is unavailable after kill -9, as an
+// unmodified librdkafka client sees it.
+//
 // Run it from the module's root: go run ./bench, with -short for a quick look and -only for single rows.
 package main
 
@@ -30,6 +34,7 @@ import (
 type options struct {
 	plan       plan
 	strom      string
+	python     string
 	kafkaLib   string
 	dir        string
 	only       *regexp.Regexp
@@ -70,6 +75,8 @@ func parseOptions(args []string) (options, error) {
 	o := options{}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	short := flags.Bool("short", false, "a quick run: one session of each system, short rows")
+	nodes := flags.Int("nodes", 1, "brokers of each system: 1, or 3 for the rows of a cluster")
+	flags.StringVar(&o.python, "python", "interop/clients/target/python/bin/python", "a `python` with confluent-kafka, for the rows of unavailability (interop/install makes it)")
 	runs := flags.Int("runs", 0, "sessions of each system (default 3, with -short 1)")
 	only := flags.String("only", "", "only the rows whose name matches the `regexp` (as produce.100B.acks1, latency)")
 	profile := flags.String("profile", "", "afterwards run the rows that match the `regexp` once more for a CPU profile of Strom (it gets STROM_CPUPROFILE)")
@@ -88,6 +95,12 @@ func parseOptions(args []string) (options, error) {
 	if *short {
 		o.plan = shortPlan
 	}
+	if *nodes != 1 && *nodes != 3 {
+		err := fmt.Errorf("-nodes is 1 or 3, not %d", *nodes)
+		fmt.Fprintln(os.Stderr, err)
+		return o, err
+	}
+	o.plan.Nodes = *nodes
 	if *runs > 0 {
 		o.plan.Runs = *runs
 	}
@@ -110,9 +123,9 @@ func parseOptions(args []string) (options, error) {
 
 // run is the whole benchmark.
 func run(ctx context.Context, o options) error {
-	selected := selectRows(o.only)
+	selected := o.plan.selectRows(o.only)
 	if len(selected) == 0 {
-		return errors.New("-only matches no row; the rows are " + rowNames())
+		return errors.New("-only matches no row; the rows are " + o.plan.rowNames())
 	}
 	lib, err := kafkaLibrary(ctx, o.kafkaLib)
 	if err != nil {

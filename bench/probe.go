@@ -38,11 +38,11 @@ func (s *session) firstProduce(ctx context.Context) (time.Duration, error) {
 	for {
 		var err error
 		if conn == nil {
-			conn, err = net.DialTimeout("tcp", s.addr, time.Second)
+			conn, err = net.DialTimeout("tcp", s.nodes[0].addr, time.Second)
 		}
 		if err == nil {
 			if err = produceOne(conn); err == nil {
-				return time.Since(s.broker.started), nil
+				return time.Since(s.nodes[0].started), nil
 			}
 			var code *kerr.Error
 			if !errors.As(err, &code) { // the connection is of no more use
@@ -51,10 +51,10 @@ func (s *session) firstProduce(ctx context.Context) (time.Duration, error) {
 			}
 		}
 		select {
-		case <-s.broker.done:
-			return 0, fmt.Errorf("it ended while starting: %v: %s", s.broker.err, tail(s.broker.output))
+		case <-s.nodes[0].done:
+			return 0, fmt.Errorf("it ended while starting: %v: %s", s.nodes[0].err, tail(s.nodes[0].output))
 		case <-ctx.Done():
-			return 0, fmt.Errorf("no record acknowledged: %w: %s", errors.Join(ctx.Err(), err), tail(s.broker.output))
+			return 0, fmt.Errorf("no record acknowledged: %w: %s", errors.Join(ctx.Err(), err), tail(s.nodes[0].output))
 		case <-tick.C:
 		}
 	}

@@ -126,6 +126,16 @@ func (p *process) wait(ctx context.Context) error {
 	}
 }
 
+// terminate asks the process to stop, and stop waits for it.
+func (p *process) terminate() error {
+	select {
+	case <-p.done:
+		return nil // which stop reports
+	default:
+		return p.cmd.Process.Signal(syscall.SIGTERM)
+	}
+}
+
 // stop ends the process with SIGTERM, and with SIGKILL when that is not heard.
 func (p *process) stop() error {
 	select {

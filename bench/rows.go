@@ -92,9 +92,17 @@ var rows = []row{
 		metrics: []metric{{key: "memory", label: "peak memory (RSS)", unit: "MB"}}},
 }
 
-func selectRows(only *regexp.Regexp) []row {
+// rows are those for a plan's number of nodes.
+func (p plan) rows() []row {
+	if p.Nodes > 1 {
+		return clusterRows
+	}
+	return rows
+}
+
+func (p plan) selectRows(only *regexp.Regexp) []row {
 	var selected []row
-	for _, r := range rows {
+	for _, r := range p.rows() {
 		if only == nil || only.MatchString(r.name) {
 			selected = append(selected, r)
 		}
@@ -102,9 +110,9 @@ func selectRows(only *regexp.Regexp) []row {
 	return selected
 }
 
-func rowNames() string {
+func (p plan) rowNames() string {
 	var names []string
-	for _, r := range rows {
+	for _, r := range p.rows() {
 		names = append(names, r.name)
 	}
 	return strings.Join(names, " ")
@@ -118,7 +126,7 @@ func measureIdle(m measuring) (sample, error) {
 	if err := pause(m.ctx, m.plan.Settle); err != nil {
 		return sample{}, err
 	}
-	from, err := cpuTime(m.broker.pid())
+	from, err := cpuTime(m.nodes[0].pid())
 	if err != nil {
 		return sample{}, err
 	}
@@ -126,12 +134,12 @@ func measureIdle(m measuring) (sample, error) {
 	if err := pause(m.ctx, m.plan.Idle); err != nil {
 		return sample{}, err
 	}
-	to, err := cpuTime(m.broker.pid())
+	to, err := cpuTime(m.nodes[0].pid())
 	if err != nil {
 		return sample{}, err
 	}
 	share := (to - from).Seconds() / time.Since(began).Seconds()
-	held, err := memoryOf(m.broker.pid())
+	held, err := memoryOf(m.nodes[0].pid())
 	if err != nil {
 		return sample{}, err
 	}
@@ -146,7 +154,7 @@ func measurePeak(m measuring) (sample, error) {
 			return sample{}, err
 		}
 	}
-	held, err := memoryOf(m.broker.pid())
+	held, err := memoryOf(m.nodes[0].pid())
 	if err != nil {
 		return sample{}, err
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -23,16 +25,35 @@ type bench struct {
 	sessions int // so far, for directory names
 }
 
-// A session is one broker on an empty directory.
+// A session is one broker on an empty directory, or a cluster of several.
 type session struct {
 	bench  *bench
 	dir    string
-	addr   string
-	broker *process
+	addr   string // of all brokers, separated by commas
+	nodes  []*node
 	ready  time.Duration // from exec to the first acknowledged produce
 	loaded bool          // it has been under load
 	topics int
 }
+
+// A node is one broker of a session: its id is its place, counted from 1.
+type node struct {
+	*process
+	addr    string
+	command command
+}
+
+// brokers are the processes of all nodes.
+func (s *session) brokers() []*process {
+	var all []*process
+	for _, n := range s.nodes {
+		all = append(all, n.process)
+	}
+	return all
+}
+
+// seeds are the addresses of all nodes.
+func (s *session) seeds() []string { return strings.Split(s.addr, ",") }
 
 // run takes the sessions in turn, then the profiles, and reports.
 func (b *bench) run(ctx context.Context) error {
@@ -98,46 +119,80 @@ func (s *session) take(ctx context.Context, r row) (sample, error) {
 	return r.measure(m)
 }
 
-// open starts a broker on an empty directory and produces its first record.
+// open starts the brokers on an empty directory and produces the first record.
 func (b *bench) open(ctx context.Context, sys system, env []string) (*session, error) {
 	b.sessions++
 	s := &session{bench: b, dir: filepath.Join(b.dir, fmt.Sprintf("%d-%s", b.sessions, sys.name))}
 	if err := os.Mkdir(s.dir, 0o755); err != nil {
 		return nil, err
 	}
-	var err error
-	if s.addr, err = freeAddr(); err != nil {
-		return nil, err
+	var addrs []string
+	for range b.plan.Nodes {
+		addr, err := freeAddr()
+		if err != nil {
+			return nil, err
+		}
+		addrs = append(addrs, addr)
 	}
-	c, err := sys.prepare(ctx, s.dir, s.addr)
+	s.addr = strings.Join(addrs, ",")
+	commands, err := sys.prepare(ctx, s.dir, addrs)
 	if err != nil {
 		return nil, err
 	}
 	settle()
-	c.core, c.output, c.env = b.brokerCore, filepath.Join(s.dir, "output"), append(c.env, env...)
-	if s.broker, err = start(c); err != nil {
-		return nil, err
+	for i, c := range commands {
+		c.core, c.output, c.env = b.brokerCore, filepath.Join(s.dir, fmt.Sprintf("output-%d", i+1)), append(c.env, env...)
+		n := &node{addr: addrs[i], command: c}
+		if n.process, err = start(c); err != nil {
+			s.kill()
+			return nil, err
+		}
+		s.nodes = append(s.nodes, n)
 	}
-	if s.ready, err = s.firstProduce(ctx); err != nil {
-		s.broker.kill()
+	if len(s.nodes) == 1 {
+		s.ready, err = s.firstProduce(ctx)
+	} else {
+		err = s.whole(ctx)
+	}
+	if err != nil {
+		s.kill()
 		return nil, err
 	}
 	return s, nil
 }
 
-// close stops the broker and removes what it wrote.
-func (s *session) close() error { return errors.Join(s.broker.stop(), os.RemoveAll(s.dir)) }
+func (s *session) kill() {
+	for _, n := range s.nodes {
+		n.process.kill()
+	}
+}
 
-// newTopic creates a topic of one partition.
+// close stops the brokers, the last first, and removes what they wrote.
+func (s *session) close() error {
+	var err error
+	for _, n := range slices.Backward(s.nodes[1:]) {
+		err = errors.Join(err, n.terminate())
+	}
+	for _, n := range s.nodes {
+		err = errors.Join(err, n.stop())
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
+}
+
+// newTopic creates a topic: of one partition, or for a cluster of enough for every node to lead.
 func (s *session) newTopic(ctx context.Context) (string, error) {
+	return s.newTopicOf(ctx, s.bench.plan.partitions())
+}
+
+func (s *session) newTopicOf(ctx context.Context, partitions int32) (string, error) {
 	s.topics++
 	name := fmt.Sprintf("row-%d", s.topics)
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.addr))
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.seeds()...))
 	if err != nil {
 		return "", err
 	}
 	defer client.Close()
-	_, err = kadm.NewClient(client).CreateTopic(ctx, 1, 1, nil, name)
+	_, err = kadm.NewClient(client).CreateTopic(ctx, partitions, int16(s.bench.plan.copies()), nil, name)
 	if err != nil {
 		return "", fmt.Errorf("create topic %s: %w", name, err)
 	}
@@ -157,7 +212,7 @@ func (b *bench) profiles(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range selectRows(b.profile) {
+	for _, r := range b.plan.selectRows(b.profile) {
 		for _, policy := range []string{policyFsync, policyOS} {
 			if r.once && policy == policyOS {
 				continue

@@ -57,7 +57,7 @@ func measureStream(ctx context.Context, s *session, st stream) (flow, error) {
 		<-client.done
 		write.CloseWithError(io.EOF)
 	}()
-	f, err := st.collect(bufio.NewScanner(read), func() (usage, error) { return usageOf(s.broker, client) })
+	f, err := st.collect(bufio.NewScanner(read), func() (usage, error) { return usageOf(s.brokers(), client) })
 	if err != nil {
 		return flow{}, fmt.Errorf("%s: %w: %s", st.command.name, errors.Join(err, ctx.Err()), tail(st.command.output))
 	}
@@ -107,10 +107,14 @@ type usage struct {
 	broker, client, machine time.Duration
 }
 
-func usageOf(broker, client *process) (usage, error) {
-	b, err := cpuTime(broker.pid())
-	if err != nil {
-		return usage{}, fmt.Errorf("%s: %w: %s", broker.name, err, tail(broker.output))
+func usageOf(brokers []*process, client *process) (usage, error) {
+	var b time.Duration
+	for _, broker := range brokers {
+		t, err := cpuTime(broker.pid())
+		if err != nil {
+			return usage{}, fmt.Errorf("%s: %w: %s", broker.name, err, tail(broker.output))
+		}
+		b += t
 	}
 	c, err := cpuTime(client.pid())
 	if err != nil {

@@ -20,8 +20,8 @@ const (
 // A system is one of the things that are compared.
 type system struct {
 	name string // kafka, or Strom's flush policy
-	// prepare makes an empty directory ready and returns the command that starts a broker on it at addr.
-	prepare func(ctx context.Context, dir, addr string) (command, error)
+	// prepare makes an empty directory ready and returns the commands that start a broker on it at each address.
+	prepare func(ctx context.Context, dir string, addrs []string) ([]command, error)
 }
 
 // jvmPerformance are the JVM options of Apache Kafka's kafka-run-class.
@@ -30,27 +30,44 @@ var jvmPerformance = []string{"-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=2
 
 // kafka is Apache Kafka as its kafka-server-start runs it: heap, collector, JMX, collector's log and log levels.
 func (b *bench) kafka(name string) system {
-	return system{name: name, prepare: func(ctx context.Context, dir, addr string) (command, error) {
+	if b.plan.Nodes > 1 {
+		return b.kafkaCluster(name)
+	}
+	return system{name: name, prepare: func(ctx context.Context, dir string, addrs []string) ([]command, error) {
 		file := filepath.Join(dir, "server.properties")
 		controller, err := freeAddr()
 		if err != nil {
-			return command{}, err
+			return nil, err
 		}
-		if err := os.WriteFile(file, []byte(kafkaProperties(dir, addr, controller)), 0o644); err != nil {
-			return command{}, err
+		if err := os.WriteFile(file, []byte(kafkaProperties(dir, addrs[0], controller)), 0o644); err != nil {
+			return nil, err
 		}
-		format := exec.CommandContext(ctx, "java", "-Dlog4j2.configurationFile="+b.logging("ERROR"), "-cp", b.lib,
-			"kafka.tools.StorageTool", "format", "-t", "4L6g3nShT-eMCtK--X86sw", "-c", file, "--standalone")
-		if out, err := format.CombinedOutput(); err != nil {
-			return command{}, fmt.Errorf("kafka-storage format: %w: %s", err, out)
+		if err := b.kafkaFormat(ctx, file, "--standalone"); err != nil {
+			return nil, err
 		}
-		args := append([]string{"java", "-Xmx1G", "-Xms1G"}, jvmPerformance...)
-		args = append(args,
-			"-Xlog:gc*:file="+filepath.Join(dir, "kafkaServer-gc.log")+":time,tags:filecount=10,filesize=100M",
-			"-Dcom.sun.management.jmxremote=true", "-Dcom.sun.management.jmxremote.authenticate=false", "-Dcom.sun.management.jmxremote.ssl=false",
-			"-Dkafka.logs.dir="+dir, "-Dlog4j2.configurationFile="+b.logging("INFO"), "-cp", b.lib, "kafka.Kafka", file)
-		return command{name: "Apache Kafka", args: args}, nil
+		return []command{b.kafkaBroker(dir, file, "1G")}, nil
 	}}
+}
+
+const clusterID = "4L6g3nShT-eMCtK--X86sw"
+
+// kafkaFormat formats a node's directory for a cluster with the given voters.
+func (b *bench) kafkaFormat(ctx context.Context, file string, voters ...string) error {
+	args := append([]string{"-Dlog4j2.configurationFile=" + b.logging("ERROR"), "-cp", b.lib,
+		"kafka.tools.StorageTool", "format", "-t", clusterID, "-c", file}, voters...)
+	if out, err := exec.CommandContext(ctx, "java", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("kafka-storage format: %w: %s", err, out)
+	}
+	return nil
+}
+
+func (b *bench) kafkaBroker(dir, file, heap string) command {
+	args := append([]string{"java", "-Xmx" + heap, "-Xms" + heap}, jvmPerformance...)
+	args = append(args,
+		"-Xlog:gc*:file="+filepath.Join(dir, "kafkaServer-gc.log")+":time,tags:filecount=10,filesize=100M",
+		"-Dcom.sun.management.jmxremote=true", "-Dcom.sun.management.jmxremote.authenticate=false", "-Dcom.sun.management.jmxremote.ssl=false",
+		"-Dkafka.logs.dir="+dir, "-Dlog4j2.configurationFile="+b.logging("INFO"), "-cp", b.lib, "kafka.Kafka", file)
+	return command{name: "Apache Kafka", args: args}
 }
 
 // kafkaProperties are those of Apache Kafka's config/server.properties, with addresses and a directory of our own.
@@ -88,20 +105,31 @@ func (b *bench) stromWith(policy string) system {
 	if filepath.Base(b.strom) == "apache-kafka" {
 		return b.kafka(policy)
 	}
-	return system{name: policy, prepare: func(_ context.Context, dir, addr string) (command, error) {
-		program, err := filepath.Abs(b.strom)
+	if b.plan.Nodes > 1 {
+		return b.stromCluster(policy)
+	}
+	return system{name: policy, prepare: func(_ context.Context, dir string, addrs []string) ([]command, error) {
+		program, err := b.stromProgram()
 		if err != nil {
-			return command{}, err
-		}
-		if _, err := os.Stat(program); err != nil {
-			return command{}, fmt.Errorf("nothing to measure: %w (make build)", err)
+			return nil, err
 		}
 		args := []string{program, "start"}
-		for _, set := range []string{"listeners=PLAINTEXT://" + addr, "log.dirs=" + filepath.Join(dir, "data"), "log.flush.policy=" + policy} {
+		for _, set := range []string{"listeners=PLAINTEXT://" + addrs[0], "log.dirs=" + filepath.Join(dir, "data"), "log.flush.policy=" + policy} {
 			args = append(args, "--set", set)
 		}
-		return command{name: "strom (" + policy + ")", args: args}, nil
+		return []command{{name: "strom (" + policy + ")", args: args}}, nil
 	}}
+}
+
+func (b *bench) stromProgram() (string, error) {
+	program, err := filepath.Abs(b.strom)
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(program); err != nil {
+		return "", fmt.Errorf("nothing to measure: %w (make build)", err)
+	}
+	return program, nil
 }
 
 // systems in the order of a round.

@@ -98,14 +98,35 @@ func printTable(w io.Writer, table [][]string) {
 
 // legend says what the figures mean.
 func legend(r *results) string {
-	return fmt.Sprintf(`Medians of %d sessions of each system, interleaved, lowest and highest in brackets; "times better" above 1 is in Strom's favour.
+	return nodesLegend(r.Plan) + fmt.Sprintf(`Medians of %d sessions of each system, interleaved, lowest and highest in brackets; "times better" above 1 is in Strom's favour.
 Policy fsync: Strom acknowledges when the record is on disk. Policy os: when it is in the page cache, as Apache Kafka does.
-Any: the policy has no part in it; measured with fsync. Apache Kafka %s runs as it ships: heap 1 GB, G1, no syncing.
+Any: the policy has no part in it; measured with fsync. Apache Kafka %s runs as it ships: heap %s, G1, no syncing.
 %s: a client's core was full (95 %% or more), so the row counts only for CPU per GB. MB and GB are of record values, 10^6 and 10^9 bytes.
 End to end is from the moment a record was due to the moment a consumer has it, at %d records a second, open loop.
 %s%sMeasured on %s, %d cores, Linux %s, load before %s, in %s.`,
-		r.Plan.Runs, kafkaVersion, clientBound, r.Plan.Rate, cold(r.Plan), disturbed(r.Lines), r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.Load,
-		(time.Duration(r.Seconds) * time.Second).String())
+		r.Plan.Runs, kafkaVersion, r.Plan.heap(), clientBound, r.Plan.Rate, cold(r.Plan), disturbed(r.Lines), r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.Load,
+		(time.Duration(r.Seconds)*time.Second).String())
+}
+
+// nodesLegend says what a cluster's rows were measured on.
+func nodesLegend(p plan) string {
+	if p.Nodes == 1 {
+		return ""
+	}
+	return fmt.Sprintf(`Three nodes of each system on one core, brokers and controllers at once: replication factor 3, acks=all, min.insync.replicas 2, topics of
+%d partitions (of one for the latency). Strom's policy holds on every node: under fsync a record is acknowledged when it is on the
+disk of every replica in sync. Unavailable is from kill -9 until the last of %d partitions acknowledges a record that was produced
+afterwards, to a librdkafka client with its default settings that produces every %v to each; %d kills a session, and the longest
+is the median over the sessions of each one's longest. The controller that is killed leads partitions too.
+`, clusterPartitions, clusterPartitions, produceEvery, p.Kills)
+}
+
+// heap of Apache Kafka's JVM.
+func (p plan) heap() string {
+	if p.Nodes == 1 {
+		return "1 GB"
+	}
+	return "512 MB each"
 }
 
 // cold is the warning that goes with a plan too short for a JVM.
@@ -149,10 +170,25 @@ func writeMarkdown(file string, r *results) error {
 	return os.WriteFile(file, []byte(markdown(r)), 0o644)
 }
 
-// markdown is the page docs/benchmarks.md.
+// flags and verb are how the page is written and measured again.
+func (p plan) flags() string {
+	if p.Nodes == 1 {
+		return " -markdown docs/benchmarks.md"
+	}
+	return fmt.Sprintf(" -nodes %d -markdown docs/benchmarks-cluster.md", p.Nodes)
+}
+
+func (p plan) verb() string {
+	if p.Nodes == 1 {
+		return "bench"
+	}
+	return "bench-cluster"
+}
+
+// markdown is the page docs/benchmarks.md, or that of a cluster.
 func markdown(r *results) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "# Strom beside Apache Kafka\n\nWritten by `go run ./bench -markdown docs/benchmarks.md` on %s; `make bench` measures again.\n\n", r.Began.Format(time.DateOnly))
+	fmt.Fprintf(&text, "# Strom beside Apache Kafka\n\nWritten by `go run ./bench%s` on %s; `make %s` measures again.\n\n", r.Plan.flags(), r.Began.Format(time.DateOnly), r.Plan.verb())
 	for i, row := range cells(r.Lines) {
 		fmt.Fprintf(&text, "| %s |\n", strings.Join(row, " | "))
 		if i == 0 {

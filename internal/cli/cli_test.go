@@ -15,8 +15,9 @@ import (
 	"github.com/stromkafka/strom/internal/cli"
 )
 
-// now is the time in every test.
-var now = time.Date(2026, 11, 24, 10, 30, 0, 0, time.UTC)
+// now is the time in every test: long after the time that a broker gives records
+// by the real clock, so that those of the tests are the later ones.
+var now = time.Date(2126, 11, 24, 10, 30, 0, 0, time.UTC)
 
 // world is an environment whose output is kept.
 type world struct {

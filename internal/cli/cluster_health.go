@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,6 +94,8 @@ func checkHealth(s *clusterState) healthReport {
 	} {
 		r.Findings = append(r.Findings, check(s)...)
 	}
+	// Problems first, each kind as it comes.
+	slices.SortStableFunc(r.Findings, func(a, b finding) int { return -cmp.Compare(a.Severity, b.Severity) })
 	for _, f := range r.Findings {
 		r.Healthy = r.Healthy && f.Severity != problem
 	}

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package cli
+
+import "syscall"
+
+// childAttributes are none.
+func childAttributes() *syscall.SysProcAttr { return nil }
