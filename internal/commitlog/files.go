@@ -71,7 +71,10 @@ func (c *Files) create(name string) (*handle, error) {
 		h.writes = 1
 		err = f.Truncate(0)
 	}
-	return h, err
+	if err != nil {
+		return nil, errors.Join(err, h.close())
+	}
+	return h, nil
 }
 
 // acquire opens the file if need be and keeps it open until release.

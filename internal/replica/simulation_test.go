@@ -31,7 +31,6 @@ const (
 	watermarkAtLogEnd
 	watermarkOverCommittedSet
 	followerDoesNotSync
-	trustUncleanRestart
 )
 
 type rec struct {
@@ -296,16 +295,12 @@ func (s *sim) complete(r *simReplica) {
 }
 
 // restart brings a replica back. Under policy fsync nothing that it acknowledged
-// is lost, so it keeps its place; one that lost acknowledged records is unclean.
+// is lost, so it keeps its place.
 func (s *sim) restart(r *simReplica) {
 	if r.up {
 		return
 	}
 	r.up, r.life = true, r.life+1
-	unclean := s.mutation == followerDoesNotSync || s.mutation == trustUncleanRestart
-	if unclean && s.mutation != trustUncleanRestart && s.mutation != followerDoesNotSync {
-		s.elr = slices.DeleteFunc(s.elr, func(id model.NodeID) bool { return id == r.id })
-	}
 	s.fenced[r.id] = false
 	s.elect()
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/replica"
 	"github.com/stromkafka/strom/internal/replica/replicatest"
 	"github.com/stromkafka/strom/internal/vfs"
 	"github.com/stromkafka/strom/internal/wire"
@@ -61,6 +62,47 @@ func TestFollowerCommits(t *testing.T) {
 		q.FetchOffset, q.CurrentLeaderEpoch, q.LastFetchedEpoch = 5, 0, 0
 		if got := b.get(17, diverged).Responses[0].Partitions[0]; got.DivergingEpoch.Epoch != 0 || got.DivergingEpoch.EndOffset != 1 {
 			t.Errorf("a follower beyond the end gets %+v", got)
+		}
+	})
+}
+
+// A fetch that waits while its follower has long fetched further, on another
+// connection, does not take the follower back: the high watermark would stand
+// still until the next append.
+func TestWaitingFetchIsOldNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBroker(t, vfs.NewMem(), replicatest.Fsync)
+		b.id = model.TopicID{0: 60, 15: 160}
+		r := replicatest.PartitionRecord(b.id, 0)
+		r.Replicas, r.ISR = []int32{1, 2}, []int32{1, 2}
+		r.Directories = append(r.Directories, r.Directories[0])
+		b.node.Records(&wire.TopicRecord{Name: "two", TopicID: model.UUID(b.id)}, r)
+		p := b.node.Partition(b.id, 0)
+		ask := func(offset int64, minBytes int32) *wire.FetchRequest {
+			req := b.fetchRequest(17, 0)
+			req.ReplicaState.ReplicaID, req.ReplicaState.ReplicaEpoch = 2, -1
+			req.MaxWaitMS, req.MinBytes = 10_000, minBytes
+			q := &req.Topics[0].Partitions[0]
+			q.FetchOffset, q.CurrentLeaderEpoch = offset, 0
+			return req
+		}
+		waited := make(chan *wire.FetchResponse)
+		go func() { waited <- b.get(17, ask(0, 200)) }()
+		synctest.Wait()
+		append1 := func(value string) {
+			if _, _, err := p.Append(replicatest.Batch(value), 1, replica.Client); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+		}
+		append1("x")
+		b.get(17, ask(1, 0))
+		append1(string(make([]byte, 300))) // now the waiting one is answered
+		if got := (<-waited).Responses[0].Partitions[0]; got.Records.Len() == 0 {
+			t.Errorf("%+v", got)
+		}
+		if got := p.Readable(1); len(got) != 1 || got[0].End != 1 {
+			t.Errorf("the follower is believed to be at %+v", got)
 		}
 	})
 }
