@@ -174,6 +174,7 @@ func (h *handle) writeAt(b []byte, off int64) error {
 	}
 	defer h.release()
 	h.dirtied()
+	defer h.dirtied()
 	_, err = f.WriteAt(b, off)
 	return err
 }
@@ -185,9 +186,12 @@ func (h *handle) truncate(size int64) error {
 	}
 	defer h.release()
 	h.dirtied()
+	defer h.dirtied()
 	return f.Truncate(size)
 }
 
+// dirtied is called before a change, so that the file is not taken for clean
+// during it, and after it: a sync that began in between may have missed it.
 func (h *handle) dirtied() {
 	h.mu.Lock()
 	h.writes++

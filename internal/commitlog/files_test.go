@@ -34,3 +34,31 @@ func TestNewFilesDoNotStayOpen(t *testing.T) {
 		t.Errorf("made anew it has %d bytes, %v", n, err)
 	}
 }
+
+// A sync that begins once a write has been announced and before it has reached the
+// file does not cover it: the next sync has something to do.
+func TestSyncDuringAWrite(t *testing.T) {
+	disk := vfs.NewFaulty(vfs.NewMem(), nil)
+	files := NewFiles(disk, 8)
+	h, err := files.create("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk.SetHook(func(op vfs.Op) error {
+		if op.Kind == vfs.OpWrite {
+			disk.SetHook(nil)
+			return h.sync()
+		}
+		return nil
+	})
+	if err := h.writeAt([]byte("x"), 0); err != nil {
+		t.Fatal(err)
+	}
+	before := disk.Total().Syncs
+	if err := h.sync(); err != nil {
+		t.Fatal(err)
+	}
+	if disk.Total().Syncs != before+1 {
+		t.Error("what was written during a sync counts as synced")
+	}
+}
