@@ -62,6 +62,7 @@ type Broker struct {
 	offline  map[model.DirectoryID]bool // failed directories; true once told
 	cordoned []model.DirectoryID        // nil: not told
 	urgent   bool                       // something is to be told at once
+	heard    time.Time                  // when the controller last took a heartbeat
 }
 
 // NewBroker makes a broker that is not registered.
@@ -145,9 +146,34 @@ func (b *Broker) Cordon(ids []model.DirectoryID) {
 // Shutdown asks the controller to take this broker's leaderships away and waits
 // until the broker may stop, or ctx ends. A broker that the controller does not
 // count on yet may stop at once; its Run then ends with its context.
+//
+// It gives up when no controller has answered for half a session: the others of a
+// cluster that stops as a whole may have taken the quorum with them, and there is
+// nobody left whom this broker could ask. Apache Kafka goes on asking.
 func (b *Broker) Shutdown(ctx context.Context) error {
+	asked := time.Now()
 	b.update(func() { b.life.leave() })
-	return b.Await(ctx, ShuttingDown)
+	for {
+		bounded, cancel := context.WithTimeout(ctx, b.patience())
+		err := b.Await(bounded, ShuttingDown)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		b.mu.Lock()
+		silence := time.Since(later(asked, b.heard))
+		b.mu.Unlock()
+		if silence >= b.patience() {
+			return fmt.Errorf("no controller has answered for %v", silence.Round(time.Millisecond))
+		}
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (b *Broker) update(change func()) {
@@ -327,6 +353,7 @@ func (b *Broker) heartbeatRequest(l lifecycle) *wire.BrokerHeartbeatRequest {
 // hear takes the answer to a heartbeat.
 func (b *Broker) hear(request *wire.BrokerHeartbeatRequest, r *wire.BrokerHeartbeatResponse) lifecycle {
 	b.mu.Lock()
+	b.heard = time.Now()
 	before := b.life.state
 	b.life.heard(r, request.WantFence)
 	for _, id := range request.OfflineLogDirs {

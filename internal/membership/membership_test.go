@@ -397,6 +397,42 @@ func TestDirectories(t *testing.T) {
 	})
 }
 
+// The last node of a cluster that stops as a whole finds nobody to ask: it asks for
+// half a session and then leaves all the same.
+func TestShutdownWithoutController(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t, "a")
+		silent := false
+		server := listen(t, c.network, "a", func(r wire.Request) wire.Response {
+			if silent {
+				return &wire.BrokerHeartbeatResponse{ErrorCode: kerr.NotController.Code}
+			}
+			return honest(r)
+		})
+		c.apply(5)
+		c.Ready()
+		ctx, cancel := context.WithCancel(t.Context())
+		c.run(ctx)
+		if err := c.Await(t.Context(), Running); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		silent = true
+		began := time.Now()
+		err := c.Shutdown(t.Context())
+		if err == nil {
+			t.Error("the controller has let it go")
+		}
+		if took := time.Since(began); took < c.patience() || took > 2*c.patience() {
+			t.Errorf("gave up after %v: %v", took, err)
+		}
+		cancel()
+		<-c.ended
+		server.listener.Close()
+		c.opts.Channel.Close()
+	})
+}
+
 func TestShutdownBeforeRunning(t *testing.T) {
 	c := start(t, "a")
 	if err := c.Shutdown(t.Context()); err != nil {
