@@ -20,10 +20,6 @@ const (
 	localReadyTimeout = 60 * time.Second
 	// localStopTimeout bounds a clean stop; after it a node is killed.
 	localStopTimeout = 30 * time.Second
-	// localAloneTimeout bounds it for the nodes that are left when most of the
-	// controllers have ended: nobody can give their brokers leave any more, and
-	// nobody is there to take over from them.
-	localAloneTimeout = 2 * time.Second
 	// maxShown is how many lines of a node's log are repeated to the person.
 	maxShown = 5
 	maxLine  = 500
@@ -179,7 +175,8 @@ func (l *localNodes) running() int {
 // stop ends every node, cleanly if it can. A broker leaves by the controllers'
 // leave, so while more nodes run than a majority of the voters they go one after
 // the other, from the last on; the rest go together, each broker leaving while
-// its fellows' controllers still make up that majority.
+// its fellows' controllers still make up that majority. The last ones find nobody
+// to ask, and stop after a few seconds all the same.
 func (l *localNodes) stop() error {
 	var left []*localProcess
 	for _, p := range l.nodes {
@@ -196,32 +193,7 @@ func (l *localNodes) stop() error {
 	for _, p := range left {
 		p.signal(syscall.SIGTERM)
 	}
-	for l.running() > len(l.nodes)/2 { // until the majority is gone
-		select {
-		case p := <-l.ended:
-			errs = append(errs, l.end(p))
-		case <-time.After(localStopTimeout):
-			return errors.Join(append(errs, l.endAll(left))...)
-		}
-	}
-	alone := time.After(localAloneTimeout)
-	for l.running() > 0 {
-		select {
-		case p := <-l.ended:
-			errs = append(errs, l.end(p))
-			continue
-		case <-alone:
-		}
-		for _, p := range left {
-			if p.alive() {
-				p.told = true // its end is no surprise
-				p.signal(syscall.SIGTERM)
-				l.cli.note("node %d could not leave: the other controllers had ended. Nothing is lost; its next start recovers its log.", p.id)
-			}
-		}
-		return errors.Join(append(errs, l.endAll(left))...)
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, l.endAll(left))...)
 }
 
 func (l *localNodes) endAll(all []*localProcess) error {
