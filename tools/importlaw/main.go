@@ -6,6 +6,9 @@
 // package and in all it imports from this module: os, net, sync, timers, the
 // wall clock, goroutines, and global or cryptographic randomness.
 //
+// Functions and types that the page names as `path/file.go:Name` must be declared
+// there.
+//
 // It prints each breach with the row that forbids it and exits with 1.
 package main
 
@@ -69,7 +72,7 @@ func check(table string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var breaches []string
+	breaches := misplaced(string(text))
 	for _, p := range packages {
 		name := strings.TrimPrefix(p.ImportPath, module+"/")
 		at := find(rows, name)
@@ -247,4 +250,18 @@ func inFile(set *token.FileSet, tree *ast.File) []string {
 		return true
 	})
 	return found
+}
+
+var place = regexp.MustCompile("`([a-z0-9_/]+\\.go):([A-Za-z]+)`")
+
+// misplaced are the names that the text places in files which do not declare them.
+func misplaced(text string) (breaches []string) {
+	for _, m := range place.FindAllStringSubmatch(text, -1) {
+		source, err := os.ReadFile(m[1])
+		declared := regexp.MustCompile(`(?m)^(func (\([^)]*\) )?|type )` + m[2] + `\b`)
+		if err != nil || !declared.Match(source) {
+			breaches = append(breaches, fmt.Sprintf("ARCHITECTURE.md: %s does not declare %s", m[1], m[2]))
+		}
+	}
+	return breaches
 }
