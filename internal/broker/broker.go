@@ -64,7 +64,6 @@ type node struct {
 	log     *slog.Logger
 	auth    auth.Authorizer
 	parts   *parts
-	killed  bool
 
 	dirs  *storage.Directories
 	files *commitlog.Files
@@ -127,9 +126,15 @@ func Run(ctx context.Context, o Options) error {
 		n.log.Error("a part of the node failed; stopping", "error", err)
 	default:
 		n.log.Info("stopping")
-		n.killed = errors.Is(cause, ErrKilled)
 	}
-	return errors.Join(err, n.stop(p))
+	goodbye, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		if errors.Is(context.Cause(ctx), ErrKilled) {
+			cancel()
+		}
+	})()
+	return errors.Join(err, n.stop(goodbye, p))
 }
 
 // start brings up the parts, each once what it needs is there. ctx ends when one
@@ -217,20 +222,21 @@ func (n *node) publish(c *metadata.Change) {
 const shutdownPatience = 5 * time.Minute
 
 // stop leaves the cluster, ends all parts, closes the logs and marks the stop as
-// clean. It is called for a node that started half as well.
-func (n *node) stop(p *parts) error {
+// clean. It is called for a node that started half as well. Once ctx is done there
+// are no good-byes.
+func (n *node) stop(ctx context.Context, p *parts) error {
 	var all []error
 	epoch := model.BrokerEpoch(-1)
 	if n.member != nil {
 		epoch = n.member.Epoch()
-		if epoch >= 0 && !n.killed && n.values.Bool("controlled.shutdown.enable") {
-			if err := n.leave(); err != nil {
+		if epoch >= 0 && ctx.Err() == nil && n.values.Bool("controlled.shutdown.enable") {
+			if err := n.leave(ctx); err != nil {
 				n.log.Warn("could not leave the cluster in good order", "error", err)
 			}
 		}
 	}
 	if n.deaf != nil { // while the listeners still hear who leads next
-		n.quorum.HandOver(context.Background())
+		n.quorum.HandOver(ctx)
 	}
 	all = append(all, p.stop())
 	for _, s := range []*server.Server{n.clients, n.controllers} {
@@ -254,8 +260,8 @@ func (n *node) stop(p *parts) error {
 // leave asks the controller to take this broker's leaderships away. A node whose
 // replica of the metadata log has failed can no longer find the controller, nor
 // be it, so it does not wait.
-func (n *node) leave() error {
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownPatience)
+func (n *node) leave(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, shutdownPatience)
 	defer cancel()
 	left := make(chan error, 1)
 	go func() { left <- n.member.Shutdown(ctx) }()
