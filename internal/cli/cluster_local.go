@@ -122,7 +122,7 @@ func (c *CLI) runLocal(ctx context.Context, o localOptions) (err error) {
 		c.note("stopping %s", count(nodes.running(), "node"))
 	}
 	err = errors.Join(ended, nodes.stop())
-	if err == nil && !(temporary && !o.keep) {
+	if err == nil && (!temporary || o.keep) {
 		c.note("stopped; %s keeps the data, and `strom cluster local --data %s` goes on with it", dir, dir)
 	}
 	return err

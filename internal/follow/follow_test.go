@@ -2,6 +2,7 @@ package follow
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -83,7 +84,7 @@ func taken(t *testing.T, s *Session, r *wire.FetchResponse, now time.Time, want 
 	for _, step := range steps {
 		got = append(got, step.Action)
 	}
-	if fmt.Sprint(got) != fmt.Sprint(want) {
+	if !slices.Equal(got, want) {
 		t.Fatalf("steps %v, want %v", got, want)
 	}
 	return steps
