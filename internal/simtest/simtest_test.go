@@ -1,3 +1,8 @@
+//go:build synctests
+
+// The tag makes the client's locks such that waiting for one does not stop a bubble's
+// time; without it a simulation may stand still. `make test` and `make sim` set it.
+
 package simtest
 
 import (
