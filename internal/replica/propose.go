@@ -42,10 +42,19 @@ func (p *Partition) reconsider(now time.Time) {
 func (s *Set) proposeAll() {
 	now := s.o.Now()
 	for _, p := range s.Partitions() {
-		p.mu.Lock()
-		p.reconsider(now)
-		p.mu.Unlock()
+		p.lookAgain(now)
 	}
+}
+
+// lookAgain is for when time passed or Options.Brokers tells otherwise. A broker
+// that was fenced does not hold the high watermark back any more: when the change
+// was applied it still looked as if it might join, and nobody may fetch or append
+// until those who wait are released.
+func (p *Partition) lookAgain(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.advance()
+	p.reconsider(now)
 }
 
 // Published looks again at who may be in sync after a change that Apply has
@@ -60,9 +69,7 @@ func (s *Set) Published(c *metadata.Change) {
 	for _, t := range c.Topics {
 		for _, i := range t.Partitions {
 			if p, err := s.Partition(t.ID, i); err == nil {
-				p.mu.Lock()
-				p.reconsider(now)
-				p.mu.Unlock()
+				p.lookAgain(now)
 			}
 		}
 	}

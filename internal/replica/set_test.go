@@ -407,3 +407,54 @@ func TestUnsyncedIsNotedOnce(t *testing.T) {
 		t.Errorf("the note was written %d times", n)
 	}
 }
+
+// fellows are the brokers that the metadata, as clients see it, has in sync.
+type fellows struct {
+	node *replicatest.Node
+	id   model.TopicID
+}
+
+func (f fellows) Eligible(id model.NodeID, _ model.BrokerEpoch, _ model.DirectoryID) bool {
+	p := f.node.Image().Partition(f.id, 0)
+	return p != nil && slices.Contains(p.ISR, id)
+}
+
+func (fellows) Current(model.NodeID) (model.BrokerEpoch, bool) { return -1, false }
+
+// TestFencedFollowerHoldsNobodyBack: a follower that the controller takes out of the
+// in-sync set looks, while that is applied, as if it might be back soon, for what is
+// known of brokers is older still. Producers that wait for it are released once it is
+// not, although nobody fetches or appends any more.
+func TestFencedFollowerHoldsNobodyBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := replicatest.New(t, replicatest.OS)
+		id := model.TopicID{0: 7, 15: 7}
+		o := n.Options(vfs.NewMem(), "data")
+		o.Brokers = fellows{n, id}
+		n.Open(o)
+		defer n.Set.Close(-1)
+		record := replicatest.PartitionRecord(id, 0)
+		record.Replicas, record.ISR = []int32{1, 2}, []int32{1, 2}
+		record.Directories = append(record.Directories, model.UUID(model.DirectoryUnassigned))
+		n.Records(&wire.TopicRecord{Name: "t", TopicID: model.UUID(id)}, record)
+		p := n.Partition(id, 0)
+		if err := p.Fetched(replica.FollowerFetch{Follower: 2, BrokerEpoch: -1}); err != nil {
+			t.Fatal(err)
+		}
+		token, _, err := p.Append(replicatest.Batch("x"), -1, replica.Client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if token.Settled() {
+			t.Fatal("acknowledged without the follower")
+		}
+		fenced := &wire.PartitionChangeRecord{}
+		fenced.Reset()
+		fenced.TopicID, fenced.PartitionID, fenced.ISR = model.UUID(id), 0, []int32{1}
+		n.Records(fenced)
+		if !token.Settled() {
+			t.Error("waits for a follower that is not in sync any more")
+		}
+	})
+}

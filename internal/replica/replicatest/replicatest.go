@@ -115,6 +115,7 @@ func (n *Node) Records(records ...wire.Record) {
 	img, change := n.draft.Image(n.offset, 1)
 	n.Set.Apply(change)
 	n.image.Store(img)
+	n.Set.Published(change)
 }
 
 // CreateTopic creates a topic whose partitions this broker leads in epoch 0.
