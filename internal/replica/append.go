@@ -9,7 +9,7 @@ import (
 // The offsets are assigned in records, in place; records is not kept.
 //
 // The append is not committed yet. With acks=all the caller waits on the token;
-// whatever the acks, a sync is scheduled. Errors of the producer are *kerr.Error
+// whatever the acks, under policy fsync a sync is scheduled. Errors of the producer are *kerr.Error
 // or a *batch.RecordErrors; KAFKA_STORAGE_ERROR means the disk refused. The log
 // has told the directory if it is for good; after a full disk the next append may
 // succeed.
@@ -35,16 +35,20 @@ func (p *Partition) Append(records []byte, acks int16, a commitlog.Append) (Toke
 	return Token{partition: p, epoch: epoch, end: info.NextOffset}, info, nil
 }
 
-// grown tells of an append and has it synced.
+// grown tells of an append and has it synced, under policy fsync. Under policy os
+// the operating system writes when it likes, and checkpoints sync.
 func (p *Partition) grown(bytes int) {
 	p.mu.Lock()
 	p.appended += int64(bytes)
 	p.tell(ChangedEnd)
-	if !p.synced {
+	synced := p.synced
+	if !synced {
 		p.advance()
 	}
 	p.mu.Unlock()
-	p.dir.flushers.schedule(p)
+	if synced {
+		p.dir.flushers.schedule(p)
+	}
 }
 
 // mayAppend needs mu.

@@ -266,7 +266,7 @@ func (f *fetcher) settle(steps []follow.Step, do func(*Partition, *follow.Step) 
 	errs := make([]error, len(steps))
 	for i := range steps {
 		p := f.partitions[steps[i].Key]
-		if errs[i] = do(p, &steps[i]); errs[i] == nil && len(steps) > 1 {
+		if errs[i] = do(p, &steps[i]); errs[i] == nil && len(steps) > 1 && p.mustSync() {
 			p.dir.flushers.schedule(p)
 		}
 	}

@@ -74,14 +74,17 @@ func (p *Partition) appendFetched(epoch model.Epoch, records []byte) error {
 
 // keep returns once all of the log has reached its policy end.
 func (p *Partition) keep() error {
-	p.mu.Lock()
-	synced := p.synced
-	p.mu.Unlock()
-	if !synced {
-		p.dir.flushers.schedule(p)
+	if !p.mustSync() {
 		return nil
 	}
 	return p.log.Flush(context.Background(), p.log.End())
+}
+
+// mustSync tells that what is appended counts only once it is on disk.
+func (p *Partition) mustSync() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.synced
 }
 
 // position is where the log is to be fetched from. All of it has reached its
