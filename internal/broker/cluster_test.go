@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/stromkafka/strom/internal/broker/brokertest"
 	"github.com/stromkafka/strom/internal/vfs"
@@ -45,6 +47,28 @@ func startCluster(t *testing.T, o brokertest.Options) *cluster {
 func (c *cluster) create(topic string, partitions int) {
 	c.t.Helper()
 	if _, err := c.admin.CreateTopic(c.ctx, int32(partitions), 3, nil, topic); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// createOn creates a topic whose replicas are where the test wants them, one list of
+// nodes a partition, the preferred leader first.
+func (c *cluster) createOn(topic string, replicas [][]int32) {
+	c.t.Helper()
+	q := kmsg.NewPtrCreateTopicsRequest()
+	t := kmsg.NewCreateTopicsRequestTopic()
+	t.Topic, t.NumPartitions, t.ReplicationFactor = topic, -1, -1
+	for p, nodes := range replicas {
+		a := kmsg.NewCreateTopicsRequestTopicReplicaAssignment()
+		a.Partition, a.Replicas = int32(p), nodes
+		t.ReplicaAssignment = append(t.ReplicaAssignment, a)
+	}
+	q.Topics, q.TimeoutMillis = append(q.Topics, t), 10_000
+	r, err := q.RequestWith(c.ctx, c.client)
+	if err == nil {
+		err = kerr.ErrorForCode(r.Topics[0].ErrorCode)
+	}
+	if err != nil {
 		c.t.Fatal(err)
 	}
 }

@@ -35,7 +35,11 @@ func TestDirectoryFails(t *testing.T) {
 		},
 	})
 	const partitions = 12
-	c.create("t", partitions)
+	var replicas [][]int32 // node 2 leads some in either directory, since it fills them in turn
+	for p := range partitions {
+		replicas = append(replicas, [][]int32{{2, 1, 3}, {2, 3, 1}, {1, 2, 3}, {3, 2, 1}}[p%4])
+	}
+	c.createOn("t", replicas)
 	for p := range int32(partitions) {
 		c.produce("t", p, 0, 10)
 	}
