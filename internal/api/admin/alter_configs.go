@@ -8,6 +8,7 @@ import (
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/wire"
 )
 
 // change is what a client wants of one resource's configs, and what became of it.
@@ -52,6 +53,46 @@ func (p precheck) all(changes []change) {
 		}
 		c.err = p.one(c)
 	}
+}
+
+// configAnswer is the answer for one resource; IncrementalAlterConfigs' has the same
+// fields.
+type configAnswer = wire.AlterConfigsResponseResponse
+
+// alteration is one request to alter configs.
+type alteration struct {
+	precheck
+	validateOnly bool
+}
+
+// carryOut has the controller do what may go on to it, forward being given the
+// indexes of that, waits until this broker shows it, and answers for every resource
+// in the order of the request.
+func (a alteration) carryOut(ctx context.Context, changes []change, forward func(kept []int) []configAnswer) (all []configAnswer) {
+	a.all(changes)
+	var kept []int
+	for i, c := range changes {
+		if c.err == nil {
+			kept = append(kept, i)
+		}
+	}
+	answers := map[metadata.ConfigResource]configAnswer{}
+	if len(kept) > 0 {
+		for _, one := range forward(kept) {
+			answers[metadata.ConfigResource{Type: one.ResourceType, Name: one.ResourceName}] = one
+		}
+	}
+	for i := range changes {
+		c := &changes[i]
+		one, answered := answers[c.resource]
+		if c.err != nil || !answered {
+			one = configAnswer{ErrorCode: code(c.err), ErrorMessage: kerr.Message(c.err), ResourceType: c.resource.Type, ResourceName: c.resource.Name}
+		}
+		c.done = one.ErrorCode == 0 && !a.validateOnly
+		all = append(all, one)
+	}
+	awaitChanges(ctx, a.View, changes)
+	return all
 }
 
 func (p precheck) one(c *change) error {
