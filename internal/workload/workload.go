@@ -31,10 +31,6 @@ type Options struct {
 	Record *Recorder
 	// Patience is how long a send may take before its outcome is called unknown.
 	Patience time.Duration
-	// Apart gives each partition's idempotent producer a client of its own. The
-	// library holds a lock while it asks for a producer id, and in a bubble of
-	// testing/synctest whoever waits for a lock stops the time.
-	Apart bool
 	// Log is where the clients say what they do; nil is nowhere.
 	Log io.Writer
 }
@@ -96,14 +92,8 @@ func (o Options) Run(ctx context.Context) error {
 	var failed error
 	all := []func(context.Context) error{
 		o.producer("plain", -1, false, o.partitions()), o.producer("leader", 1, false, o.partitions()), o.once,
+		o.producer("idempotent", -1, true, o.partitions()),
 		o.consumer("reader", 0), o.consumer("rereader", 2*time.Second),
-	}
-	if o.Apart {
-		for _, p := range o.partitions() {
-			all = append(all, o.producer("idempotent", -1, true, []history.Partition{p}))
-		}
-	} else {
-		all = append(all, o.producer("idempotent", -1, true, o.partitions()))
 	}
 	for _, run := range all {
 		running.Go(func() {
