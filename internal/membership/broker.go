@@ -161,19 +161,12 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 			return err
 		}
 		b.mu.Lock()
-		silence := time.Since(later(asked, b.heard))
+		silence := min(time.Since(asked), time.Since(b.heard))
 		b.mu.Unlock()
 		if silence >= b.patience() {
 			return fmt.Errorf("no controller has answered for %v", silence.Round(time.Millisecond))
 		}
 	}
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 func (b *Broker) update(change func()) {
