@@ -18,6 +18,7 @@ import (
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/commitlog"
 	"github.com/stromkafka/strom/internal/config"
+	"github.com/stromkafka/strom/internal/coordinator"
 	"github.com/stromkafka/strom/internal/fetch"
 	"github.com/stromkafka/strom/internal/liveness"
 	"github.com/stromkafka/strom/internal/membership"
@@ -79,6 +80,7 @@ type node struct {
 
 	incarnation  model.UUID   // of this life of the broker
 	replicas     *replica.Set // the rest is nil without the broker role
+	coordinators []*coordinator.Set
 	sessions     *fetch.Cache
 	member       *membership.Broker
 	channels     channels
@@ -159,6 +161,9 @@ func (n *node) start(ctx context.Context, p *parts) (err error) {
 			return err
 		}
 		p.start(ctx, "partitions", n.replicas.Run)
+		for _, set := range n.coordinators {
+			p.start(ctx, "coordinator", set.Run)
+		}
 	}
 	if n.quorum, err = n.openQuorum(n.publish); err != nil {
 		return err
@@ -209,6 +214,9 @@ func (n *node) servesIn(img *metadata.Image) bool {
 func (n *node) publish(c *metadata.Change) {
 	if n.replicas != nil {
 		n.replicas.Apply(c)
+	}
+	for _, set := range n.coordinators {
+		set.Publish(c.To)
 	}
 	n.view.Publish(c.To)
 	n.moved.Notify()

@@ -14,10 +14,18 @@ import (
 // has told the directory if it is for good; after a full disk the next append may
 // succeed.
 func (p *Partition) Append(records []byte, acks int16, a commitlog.Append) (Token, AppendInfo, error) {
+	return p.append(records, acks, a, nil)
+}
+
+// append is Append under a further condition, which is asked with mu held.
+func (p *Partition) append(records []byte, acks int16, a commitlog.Append, also func() error) (Token, AppendInfo, error) {
 	p.appending.Lock()
 	defer p.appending.Unlock()
 	p.mu.Lock()
 	err := p.mayAppend(acks)
+	if err == nil && also != nil {
+		err = also()
+	}
 	epoch := p.epoch
 	p.mu.Unlock()
 	if err != nil {
