@@ -11,6 +11,10 @@ const (
 	KeyDeleteTopics                int16 = 20
 	KeyInitProducerId              int16 = 22
 	KeyOffsetForLeaderEpoch        int16 = 23
+	KeyAddPartitionsToTxn          int16 = 24
+	KeyAddOffsetsToTxn             int16 = 25
+	KeyEndTxn                      int16 = 26
+	KeyTxnOffsetCommit             int16 = 28
 	KeyDescribeConfigs             int16 = 32
 	KeyAlterConfigs                int16 = 33
 	KeyDescribeLogDirs             int16 = 35
@@ -31,6 +35,8 @@ const (
 	KeyBrokerRegistration          int16 = 62
 	KeyBrokerHeartbeat             int16 = 63
 	KeyUnregisterBroker            int16 = 64
+	KeyDescribeTransactions        int16 = 65
+	KeyListTransactions            int16 = 66
 	KeyAllocateProducerIds         int16 = 67
 	KeyControllerRegistration      int16 = 70
 	KeyAssignReplicasToDirs        int16 = 73
@@ -66,6 +72,10 @@ var APIs = []API{
 	{Key: KeyDeleteTopics, Name: "DeleteTopics", Min: 1, Max: 6, FlexibleFrom: 4, Broker: true, Controller: true, newRequest: func() Request { return new(DeleteTopicsRequest) }, newResponse: func() Response { return new(DeleteTopicsResponse) }},
 	{Key: KeyInitProducerId, Name: "InitProducerId", Min: 0, Max: 6, FlexibleFrom: 2, Broker: true, UnstableFrom: 6, newRequest: func() Request { return new(InitProducerIdRequest) }, newResponse: func() Response { return new(InitProducerIdResponse) }},
 	{Key: KeyOffsetForLeaderEpoch, Name: "OffsetForLeaderEpoch", Min: 2, Max: 4, FlexibleFrom: 4, Broker: true, newRequest: func() Request { return new(OffsetForLeaderEpochRequest) }, newResponse: func() Response { return new(OffsetForLeaderEpochResponse) }},
+	{Key: KeyAddPartitionsToTxn, Name: "AddPartitionsToTxn", Min: 0, Max: 5, FlexibleFrom: 3, Broker: true, newRequest: func() Request { return new(AddPartitionsToTxnRequest) }, newResponse: func() Response { return new(AddPartitionsToTxnResponse) }},
+	{Key: KeyAddOffsetsToTxn, Name: "AddOffsetsToTxn", Min: 0, Max: 4, FlexibleFrom: 3, Broker: true, newRequest: func() Request { return new(AddOffsetsToTxnRequest) }, newResponse: func() Response { return new(AddOffsetsToTxnResponse) }},
+	{Key: KeyEndTxn, Name: "EndTxn", Min: 0, Max: 5, FlexibleFrom: 3, Broker: true, newRequest: func() Request { return new(EndTxnRequest) }, newResponse: func() Response { return new(EndTxnResponse) }},
+	{Key: KeyTxnOffsetCommit, Name: "TxnOffsetCommit", Min: 0, Max: 6, FlexibleFrom: 3, Broker: true, newRequest: func() Request { return new(TxnOffsetCommitRequest) }, newResponse: func() Response { return new(TxnOffsetCommitResponse) }},
 	{Key: KeyDescribeConfigs, Name: "DescribeConfigs", Min: 1, Max: 4, FlexibleFrom: 4, Broker: true, Controller: true, newRequest: func() Request { return new(DescribeConfigsRequest) }, newResponse: func() Response { return new(DescribeConfigsResponse) }},
 	{Key: KeyAlterConfigs, Name: "AlterConfigs", Min: 0, Max: 2, FlexibleFrom: 2, Broker: true, Controller: true, newRequest: func() Request { return new(AlterConfigsRequest) }, newResponse: func() Response { return new(AlterConfigsResponse) }},
 	{Key: KeyDescribeLogDirs, Name: "DescribeLogDirs", Min: 1, Max: 5, FlexibleFrom: 2, Broker: true, newRequest: func() Request { return new(DescribeLogDirsRequest) }, newResponse: func() Response { return new(DescribeLogDirsResponse) }},
@@ -86,6 +96,8 @@ var APIs = []API{
 	{Key: KeyBrokerRegistration, Name: "BrokerRegistration", Min: 0, Max: 4, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(BrokerRegistrationRequest) }, newResponse: func() Response { return new(BrokerRegistrationResponse) }},
 	{Key: KeyBrokerHeartbeat, Name: "BrokerHeartbeat", Min: 0, Max: 2, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(BrokerHeartbeatRequest) }, newResponse: func() Response { return new(BrokerHeartbeatResponse) }},
 	{Key: KeyUnregisterBroker, Name: "UnregisterBroker", Min: 0, Max: 0, FlexibleFrom: 0, Broker: true, Controller: true, newRequest: func() Request { return new(UnregisterBrokerRequest) }, newResponse: func() Response { return new(UnregisterBrokerResponse) }},
+	{Key: KeyDescribeTransactions, Name: "DescribeTransactions", Min: 0, Max: 0, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(DescribeTransactionsRequest) }, newResponse: func() Response { return new(DescribeTransactionsResponse) }},
+	{Key: KeyListTransactions, Name: "ListTransactions", Min: 0, Max: 2, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(ListTransactionsRequest) }, newResponse: func() Response { return new(ListTransactionsResponse) }},
 	{Key: KeyAllocateProducerIds, Name: "AllocateProducerIds", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(AllocateProducerIdsRequest) }, newResponse: func() Response { return new(AllocateProducerIdsResponse) }},
 	{Key: KeyControllerRegistration, Name: "ControllerRegistration", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(ControllerRegistrationRequest) }, newResponse: func() Response { return new(ControllerRegistrationResponse) }},
 	{Key: KeyAssignReplicasToDirs, Name: "AssignReplicasToDirs", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(AssignReplicasToDirsRequest) }, newResponse: func() Response { return new(AssignReplicasToDirsResponse) }},

@@ -72,11 +72,14 @@ func subjects(t *testing.T) []subject {
 	add("KRaftVersionRecord", messages+"KRaftVersionRecord", 0, 0, func() wire.Message { return new(wire.KRaftVersionRecord) })
 	add("VotersRecord", messages+"VotersRecord", 0, 0, func() wire.Message { return new(wire.VotersRecord) })
 	add("DefaultPrincipalData", messages+"DefaultPrincipalData", 0, 0, func() wire.Message { return new(wire.DefaultPrincipalData) })
+	const transactions = "org.apache.kafka.coordinator.transaction.generated."
+	add("TransactionLogKey", transactions+"TransactionLogKey", 0, 0, func() wire.Message { return new(wire.TransactionLogKey) })
+	add("TransactionLogValue", transactions+"TransactionLogValue", 0, 1, func() wire.Message { return new(wire.TransactionLogValue) })
 	return list
 }
 
 // newer are versions that 4.4 brings and the jars of 4.3 do not have.
-var newer = map[string]int16{"ApiVersionsRequest": 5, "ApiVersionsResponse": 5}
+var newer = map[string]int16{"ApiVersionsRequest": 5, "ApiVersionsResponse": 5, "TxnOffsetCommitRequest": 6, "TxnOffsetCommitResponse": 6}
 
 func TestDefinitionsFieldByField(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
