@@ -32,6 +32,8 @@ const (
 	KeyBrokerHeartbeat             int16 = 63
 	KeyUnregisterBroker            int16 = 64
 	KeyAllocateProducerIds         int16 = 67
+	KeyConsumerGroupHeartbeat      int16 = 68
+	KeyConsumerGroupDescribe       int16 = 69
 	KeyControllerRegistration      int16 = 70
 	KeyAssignReplicasToDirs        int16 = 73
 	KeyListConfigResources         int16 = 74
@@ -87,6 +89,8 @@ var APIs = []API{
 	{Key: KeyBrokerHeartbeat, Name: "BrokerHeartbeat", Min: 0, Max: 2, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(BrokerHeartbeatRequest) }, newResponse: func() Response { return new(BrokerHeartbeatResponse) }},
 	{Key: KeyUnregisterBroker, Name: "UnregisterBroker", Min: 0, Max: 0, FlexibleFrom: 0, Broker: true, Controller: true, newRequest: func() Request { return new(UnregisterBrokerRequest) }, newResponse: func() Response { return new(UnregisterBrokerResponse) }},
 	{Key: KeyAllocateProducerIds, Name: "AllocateProducerIds", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(AllocateProducerIdsRequest) }, newResponse: func() Response { return new(AllocateProducerIdsResponse) }},
+	{Key: KeyConsumerGroupHeartbeat, Name: "ConsumerGroupHeartbeat", Min: 0, Max: 1, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(ConsumerGroupHeartbeatRequest) }, newResponse: func() Response { return new(ConsumerGroupHeartbeatResponse) }},
+	{Key: KeyConsumerGroupDescribe, Name: "ConsumerGroupDescribe", Min: 0, Max: 1, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(ConsumerGroupDescribeRequest) }, newResponse: func() Response { return new(ConsumerGroupDescribeResponse) }},
 	{Key: KeyControllerRegistration, Name: "ControllerRegistration", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(ControllerRegistrationRequest) }, newResponse: func() Response { return new(ControllerRegistrationResponse) }},
 	{Key: KeyAssignReplicasToDirs, Name: "AssignReplicasToDirs", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(AssignReplicasToDirsRequest) }, newResponse: func() Response { return new(AssignReplicasToDirsResponse) }},
 	{Key: KeyListConfigResources, Name: "ListConfigResources", Min: 0, Max: 1, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(ListConfigResourcesRequest) }, newResponse: func() Response { return new(ListConfigResourcesResponse) }},
