@@ -38,6 +38,8 @@ const (
 	KeyDescribeTransactions        int16 = 65
 	KeyListTransactions            int16 = 66
 	KeyAllocateProducerIds         int16 = 67
+	KeyConsumerGroupHeartbeat      int16 = 68
+	KeyConsumerGroupDescribe       int16 = 69
 	KeyControllerRegistration      int16 = 70
 	KeyAssignReplicasToDirs        int16 = 73
 	KeyListConfigResources         int16 = 74
@@ -99,6 +101,8 @@ var APIs = []API{
 	{Key: KeyDescribeTransactions, Name: "DescribeTransactions", Min: 0, Max: 0, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(DescribeTransactionsRequest) }, newResponse: func() Response { return new(DescribeTransactionsResponse) }},
 	{Key: KeyListTransactions, Name: "ListTransactions", Min: 0, Max: 2, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(ListTransactionsRequest) }, newResponse: func() Response { return new(ListTransactionsResponse) }},
 	{Key: KeyAllocateProducerIds, Name: "AllocateProducerIds", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(AllocateProducerIdsRequest) }, newResponse: func() Response { return new(AllocateProducerIdsResponse) }},
+	{Key: KeyConsumerGroupHeartbeat, Name: "ConsumerGroupHeartbeat", Min: 0, Max: 1, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(ConsumerGroupHeartbeatRequest) }, newResponse: func() Response { return new(ConsumerGroupHeartbeatResponse) }},
+	{Key: KeyConsumerGroupDescribe, Name: "ConsumerGroupDescribe", Min: 0, Max: 1, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(ConsumerGroupDescribeRequest) }, newResponse: func() Response { return new(ConsumerGroupDescribeResponse) }},
 	{Key: KeyControllerRegistration, Name: "ControllerRegistration", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(ControllerRegistrationRequest) }, newResponse: func() Response { return new(ControllerRegistrationResponse) }},
 	{Key: KeyAssignReplicasToDirs, Name: "AssignReplicasToDirs", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(AssignReplicasToDirsRequest) }, newResponse: func() Response { return new(AssignReplicasToDirsResponse) }},
 	{Key: KeyListConfigResources, Name: "ListConfigResources", Min: 0, Max: 1, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(ListConfigResourcesRequest) }, newResponse: func() Response { return new(ListConfigResourcesResponse) }},
