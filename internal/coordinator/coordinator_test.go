@@ -7,17 +7,26 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/goleak"
+
+	"github.com/stromkafka/strom/internal/batch"
 	"github.com/stromkafka/strom/internal/coordinator"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/machine"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/replica"
 	"github.com/stromkafka/strom/internal/replica/replicatest"
 	"github.com/stromkafka/strom/internal/vfs"
+	"github.com/stromkafka/strom/internal/wire"
 )
 
 // toy is a machine that keeps a map of texts.
@@ -155,10 +164,12 @@ type world struct {
 
 const topic = "__toys"
 
+var quiet = slog.New(slog.DiscardHandler)
+
 func open(t *testing.T, n *replicatest.Node, change func(*coordinator.Options)) *world {
 	w := &world{Node: n, t: t}
 	o := coordinator.Options{
-		Topic: topic, New: newToy, Self: replicatest.Self, Partitions: n.Set, Count: 7, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Topic: topic, New: newToy, Self: replicatest.Self, Partitions: n.Set, Count: 7, Now: time.Now, Logger: quiet,
 		Events: func(p int32, epoch model.Epoch, event any) {
 			w.event = append(w.event, fmt.Sprintf("%v from %d in epoch %d", event, p, epoch))
 		},
@@ -236,6 +247,417 @@ func TestCallsAndFailover(t *testing.T) {
 		synctest.Wait()
 		if got := w.call(0, get{"a"}); got != "1" {
 			t.Errorf("after the leadership came back: %v", got)
+		}
+	})
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// async makes a call whose outcome comes later.
+func (w *world) async(partition int32, request any) chan string {
+	out := make(chan string, 1)
+	go func() {
+		response, err := w.set.Call(w.t.Context(), partition, request)
+		if err != nil {
+			out <- err.Error()
+			return
+		}
+		out <- fmt.Sprint(response)
+	}()
+	synctest.Wait()
+	return out
+}
+
+func pending(t *testing.T, c chan string) {
+	t.Helper()
+	select {
+	case got := <-c:
+		t.Fatalf("answered with %q before that was committed", got)
+	default:
+	}
+}
+
+func answered(t *testing.T, c chan string, want string) {
+	t.Helper()
+	synctest.Wait()
+	select {
+	case got := <-c:
+		if got != want {
+			t.Fatalf("got %q, want %q", got, want)
+		}
+	default:
+		t.Fatalf("no answer, want %q", want)
+	}
+}
+
+// gated runs a broker whose syncs of records wait while shut holds a value.
+func gated(t *testing.T, change func(*coordinator.Options)) (w *world, shut, open func()) {
+	gate := make(chan struct{}, 1)
+	disk := vfs.NewFaulty(vfs.NewMem(), func(op vfs.Op) error {
+		if op.Kind == vfs.OpSync && strings.HasSuffix(op.Path, ".log") {
+			gate <- struct{}{}
+			<-gate
+		}
+		return nil
+	})
+	n := replicatest.Start(t, disk, replicatest.Fsync)
+	w = opened(t, n, change)
+	return w, func() { gate <- struct{}{} }, func() { <-gate }
+}
+
+func opened(t *testing.T, n *replicatest.Node, change func(*coordinator.Options)) *world {
+	w := open(t, n, change)
+	w.id = n.CreateTopic(topic, 1)
+	w.set.Publish(n.Image())
+	synctest.Wait()
+	return w
+}
+
+// What a reply shows, its own writes or another's, is committed when it leaves.
+func TestRepliesAndEventsWaitForTheCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, shut, open := gated(t, nil)
+		defer w.close()
+		shut()
+		put := w.async(0, put{Key: "a", Value: "1", Event: "event"})
+		get := w.async(0, get{"a"})
+		ping := w.async(0, ping{})
+		answered(t, ping, "pong")
+		pending(t, put)
+		pending(t, get)
+		if len(w.event) != 0 {
+			t.Fatalf("event %v left before the commit", w.event)
+		}
+		open()
+		answered(t, put, "put")
+		answered(t, get, "1")
+		if len(w.event) != 1 {
+			t.Errorf("events %v", w.event)
+		}
+	})
+}
+
+func TestLeadershipEndsWhileCallsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, shut, open := gated(t, nil)
+		defer w.close()
+		next := w.async(0, next{})
+		shut()
+		put := w.async(0, put{Key: "a", Value: "1", Event: "event"})
+		w.lead(0, 2)
+		answered(t, put, "NOT_COORDINATOR")
+		answered(t, next, "NOT_COORDINATOR")
+		w.lead(0, replicatest.Self)
+		open()
+		synctest.Wait()
+		if got := w.call(0, get{"a"}); got != "1" || len(w.event) != 0 {
+			t.Errorf("the next leadership has %q and heard of %v", got, w.event)
+		}
+	})
+}
+
+// A leadership that was lost and came back between two looks is another one: what
+// the old one decided is not appended.
+func TestLeadershipThatCameBackUnseen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, 1)
+		defer w.close()
+		waits := w.async(0, next{})
+		w.Records(replicatest.Leader(w.id, 0, 2), replicatest.Leader(w.id, 0, replicatest.Self))
+		w.fails(0, put{Key: "a", Value: "1"}, kerr.NotCoordinator)
+		answered(t, waits, "NOT_COORDINATOR")
+		w.set.Publish(w.Image())
+		synctest.Wait()
+		w.call(0, put{Key: "a", Value: "2"})
+		if got := w.call(0, get{"a"}); got != "2" {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
+// Epochs led without a gap are one leadership, and events name the newest.
+func TestGaplessEpochs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, 1)
+		defer w.close()
+		waits := w.async(0, next{})
+		w.lead(0, replicatest.Self)
+		w.call(0, put{Key: "a", Value: "1", Event: "event"})
+		answered(t, waits, "a")
+		if len(w.event) != 1 || w.event[0] != "event from 0 in epoch 1" {
+			t.Errorf("events %v", w.event)
+		}
+	})
+}
+
+func TestRefusedAppends(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var full atomic.Bool
+		disk := vfs.NewFaulty(vfs.NewMem(), func(op vfs.Op) error {
+			if full.Load() && op.Kind == vfs.OpWrite && strings.HasSuffix(op.Path, ".log") {
+				return syscall.ENOSPC
+			}
+			return nil
+		})
+		n := replicatest.Start(t, disk, replicatest.Fsync)
+		w := opened(t, n, nil)
+		defer w.close()
+		w.call(0, put{Key: "a", Value: "1"})
+
+		small := replicatest.Fsync
+		small.Log.MaxMessageBytes = 100
+		n.Topics[topic] = small
+		n.Configured(topic)
+		large := put{Key: "a", Value: strings.Repeat("x", 1000), Event: "event"}
+		w.fails(0, large, kerr.UnknownServerError)
+		w.fails(0, large, kerr.MessageTooLarge)
+		full.Store(true)
+		w.fails(0, put{Key: "a", Value: "3"}, kerr.NotCoordinator)
+		full.Store(false)
+		if got := w.call(0, status{}).(state); got.Values["a"] != "1" || got.Refused != 3 || len(w.event) != 0 {
+			t.Errorf("after refused appends: %+v, events %v", got, w.event)
+		}
+		w.call(0, put{Key: "a", Value: "4"})
+		if got := w.set.Stats(); got.Refused != 3 || got.Appends != 2 || got.Active != 1 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+func TestNothingIsServedBeforeAllIsLoaded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		loaded := make(chan struct{})
+		n := replicatest.Start(t, vfs.NewMem(), replicatest.Fsync)
+		w := opened(t, n, func(o *coordinator.Options) {
+			o.New = func(p int32) machine.Machine {
+				<-loaded
+				return newToy(p)
+			}
+		})
+		defer w.close()
+		w.fails(0, get{"a"}, kerr.CoordinatorLoadInProgress)
+		w.fails(1, get{"a"}, kerr.NotCoordinator)
+		if responses, loading := w.set.Each(t.Context(), get{"a"}); len(responses) != 0 || !loading {
+			t.Errorf("each: %v, loading %v", responses, loading)
+		}
+		close(loaded)
+		synctest.Wait()
+		if responses, loading := w.set.Each(t.Context(), get{"a"}); len(responses) != 1 || loading {
+			t.Errorf("each: %v, loading %v", responses, loading)
+		}
+	})
+}
+
+func TestEachAnswersInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, 5)
+		defer w.close()
+		for p := range int32(5) {
+			w.call(p, put{Key: "k", Value: fmt.Sprint(p)})
+		}
+		w.lead(3, 2)
+		if got, loading := w.set.Each(t.Context(), get{"k"}); fmt.Sprint(got) != "[0 1 2 4]" || loading {
+			t.Errorf("%v, loading %v", got, loading)
+		}
+	})
+}
+
+// Records of a transaction count once its marker says so, live and after a
+// failover, and an older coordinator's marker is refused (KIP-98).
+func TestTransactions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, 1)
+		defer w.close()
+		p, q := machine.Producer{ID: 7, Epoch: 1}, machine.Producer{ID: 8}
+		w.call(0, put{Key: "a", Value: "1", Producer: &p})
+		w.call(0, put{Key: "b", Value: "1", Producer: &q})
+		look := func(want string) {
+			t.Helper()
+			for range 2 {
+				if got := w.call(0, all{}); got != want {
+					t.Fatalf("got %v, want %v", got, want)
+				}
+				w.lead(0, 2)
+				w.lead(0, replicatest.Self)
+				synctest.Wait()
+			}
+		}
+		look(`{}`)
+		mark := func(p machine.Producer, committed bool, coordinatorEpoch model.Epoch) error {
+			return w.set.Mark(t.Context(), 0, coordinator.Marker{Producer: p, Committed: committed, CoordinatorEpoch: coordinatorEpoch})
+		}
+		if err := mark(p, true, 5); err != nil {
+			t.Fatal(err)
+		}
+		look(`{"a":"1"}`)
+		if err := mark(q, false, 5); err != nil {
+			t.Fatal(err)
+		}
+		look(`{"a":"1"}`)
+		w.call(0, put{Key: "c", Value: "1", Producer: &p})
+		if err := mark(p, true, 4); !errors.Is(err, kerr.TransactionCoordinatorFenced) {
+			t.Errorf("an older coordinator's marker: %v", err)
+		}
+		if err := mark(machine.Producer{ID: 7}, true, 6); !errors.Is(err, kerr.InvalidProducerEpoch) {
+			t.Errorf("an older producer's marker: %v", err)
+		}
+		look(`{"a":"1"}`)
+	})
+}
+
+func TestTimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, 1)
+		defer w.close()
+		w.call(0, alarm{time.Now().Add(time.Minute)})
+		time.Sleep(time.Minute - time.Nanosecond)
+		synctest.Wait()
+		if got := w.call(0, get{"alarm"}); got != "" {
+			t.Fatal("the alarm rang too early")
+		}
+		time.Sleep(time.Nanosecond)
+		synctest.Wait()
+		if got := w.call(0, get{"alarm"}); got != "rang" {
+			t.Fatal("the alarm did not ring")
+		}
+	})
+}
+
+func TestPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, shut, open := gated(t, func(o *coordinator.Options) { o.Patience = 5 * time.Second })
+		defer w.close()
+		shut()
+		first := w.async(0, put{Key: "a", Value: "1", Event: "first"})
+		time.Sleep(3 * time.Second)
+		second := w.async(0, put{Key: "a", Value: "2", Event: "second"})
+		time.Sleep(2 * time.Second)
+		answered(t, first, "COORDINATOR_NOT_AVAILABLE: not committed in time")
+		pending(t, second)
+		open()
+		answered(t, second, "put")
+		if len(w.event) != 2 {
+			t.Errorf("events %v: they are not subject to patience", w.event)
+		}
+	})
+}
+
+func TestTell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, 1)
+		defer w.close()
+		w.lead(0, 2)
+		w.lead(0, replicatest.Self)
+		synctest.Wait()
+		for _, c := range []struct {
+			epoch model.Epoch
+			want  string
+		}{{0, ""}, {1, ""}, {2, "1"}} {
+			if err := w.set.Tell(t.Context(), 0, c.epoch, put{Key: "a", Value: "1"}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if got := w.call(0, get{"a"}); got != c.want {
+				t.Errorf("told of epoch %d: %q", c.epoch, got)
+			}
+		}
+	})
+}
+
+func TestImages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, 1)
+		defer w.close()
+		w.CreateTopic("other", 1)
+		w.set.Publish(w.Image())
+		synctest.Wait()
+		if got := w.call(0, status{}).(state); got.Offset != w.Image().Offset {
+			t.Errorf("the machine is at image %d of %d", got.Offset, w.Image().Offset)
+		}
+	})
+}
+
+// The topic deleted and created again is another topic.
+func TestTopicCreatedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, 1)
+		defer w.close()
+		w.call(0, put{Key: "a", Value: "1"})
+		w.Records(&wire.RemoveTopicRecord{TopicID: model.UUID(w.id)})
+		w.set.Publish(w.Image())
+		w.fails(0, get{"a"}, kerr.NotCoordinator)
+		w.id = w.CreateTopic(topic, 1)
+		w.set.Publish(w.Image())
+		synctest.Wait()
+		if got := w.call(0, get{"a"}); got != "" {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
+// What an administrator writes into the topic is folded where it stands.
+func TestForeignRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, 1)
+		defer w.close()
+		w.call(0, put{Key: "a", Value: "1"})
+		b := batch.New(batch.Options{})
+		b.Add(time.Now().UnixMilli(), []byte("foreign"), []byte("x"))
+		b.Add(time.Now().UnixMilli(), nil, []byte("not understood"))
+		records, err := b.Build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := w.Partition(w.id, 0).Append(records, -1, replica.Client); err != nil {
+			t.Fatal(err)
+		}
+		w.call(0, put{Key: "a", Value: "2"})
+		const want = `{"a":"2","foreign":"x"}`
+		if got := w.call(0, all{}); got != want {
+			t.Errorf("live: %v", got)
+		}
+		w.lead(0, 2)
+		w.lead(0, replicatest.Self)
+		synctest.Wait()
+		if got := w.call(0, all{}); got != want {
+			t.Errorf("loaded: %v", got)
+		}
+		if got := w.set.Stats().Unreadable; got != 2 {
+			t.Errorf("%d records not understood, want one twice", got)
+		}
+	})
+}
+
+// A partition whose records cannot be read is not coordinated; the others are.
+func TestCorruptPartition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem()
+		n := replicatest.Start(t, mem, replicatest.Fsync)
+		w := open(t, n, nil)
+		w.id = n.CreateTopic(topic, 2)
+		w.set.Publish(n.Image())
+		synctest.Wait()
+		w.call(0, put{Key: "a", Value: "1"})
+		w.call(1, put{Key: "a", Value: "1"})
+		w.close()
+		f, err := mem.OpenFile("data/"+topic+"-0/00000000000000000000.log", os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteAt([]byte{0xff}, batch.HeaderSize+3); err != nil {
+			t.Fatal(err)
+		}
+		n.Open(n.Options(mem, "data"))
+		w = open(t, n, nil)
+		defer w.close()
+		w.set.Publish(n.Image())
+		synctest.Wait()
+		w.fails(0, get{"a"}, kerr.NotCoordinator)
+		if got := w.call(1, get{"a"}); got != "1" {
+			t.Errorf("the good partition: %v", got)
+		}
+		if got := w.set.Stats(); got.FailedLoads != 1 || got.Active != 1 {
+			t.Errorf("%+v", got)
 		}
 	})
 }
