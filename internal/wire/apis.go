@@ -6,6 +6,7 @@ const (
 	KeyFetch                       int16 = 1
 	KeyListOffsets                 int16 = 2
 	KeyMetadata                    int16 = 3
+	KeyFindCoordinator             int16 = 10
 	KeyApiVersions                 int16 = 18
 	KeyCreateTopics                int16 = 19
 	KeyDeleteTopics                int16 = 20
@@ -14,6 +15,7 @@ const (
 	KeyAddPartitionsToTxn          int16 = 24
 	KeyAddOffsetsToTxn             int16 = 25
 	KeyEndTxn                      int16 = 26
+	KeyWriteTxnMarkers             int16 = 27
 	KeyTxnOffsetCommit             int16 = 28
 	KeyDescribeConfigs             int16 = 32
 	KeyAlterConfigs                int16 = 33
@@ -32,6 +34,7 @@ const (
 	KeyEnvelope                    int16 = 58
 	KeyFetchSnapshot               int16 = 59
 	KeyDescribeCluster             int16 = 60
+	KeyDescribeProducers           int16 = 61
 	KeyBrokerRegistration          int16 = 62
 	KeyBrokerHeartbeat             int16 = 63
 	KeyUnregisterBroker            int16 = 64
@@ -69,6 +72,7 @@ var APIs = []API{
 	{Key: KeyFetch, Name: "Fetch", Min: 4, Max: 18, FlexibleFrom: 12, Broker: true, Controller: true, newRequest: func() Request { return new(FetchRequest) }, newResponse: func() Response { return new(FetchResponse) }},
 	{Key: KeyListOffsets, Name: "ListOffsets", Min: 1, Max: 11, FlexibleFrom: 6, Broker: true, newRequest: func() Request { return new(ListOffsetsRequest) }, newResponse: func() Response { return new(ListOffsetsResponse) }},
 	{Key: KeyMetadata, Name: "Metadata", Min: 0, Max: 13, FlexibleFrom: 9, Broker: true, newRequest: func() Request { return new(MetadataRequest) }, newResponse: func() Response { return new(MetadataResponse) }},
+	{Key: KeyFindCoordinator, Name: "FindCoordinator", Min: 0, Max: 6, FlexibleFrom: 3, Broker: true, newRequest: func() Request { return new(FindCoordinatorRequest) }, newResponse: func() Response { return new(FindCoordinatorResponse) }},
 	{Key: KeyApiVersions, Name: "ApiVersions", Min: 0, Max: 5, FlexibleFrom: 3, Broker: true, Controller: true, newRequest: func() Request { return new(ApiVersionsRequest) }, newResponse: func() Response { return new(ApiVersionsResponse) }},
 	{Key: KeyCreateTopics, Name: "CreateTopics", Min: 2, Max: 7, FlexibleFrom: 5, Broker: true, Controller: true, newRequest: func() Request { return new(CreateTopicsRequest) }, newResponse: func() Response { return new(CreateTopicsResponse) }},
 	{Key: KeyDeleteTopics, Name: "DeleteTopics", Min: 1, Max: 6, FlexibleFrom: 4, Broker: true, Controller: true, newRequest: func() Request { return new(DeleteTopicsRequest) }, newResponse: func() Response { return new(DeleteTopicsResponse) }},
@@ -77,6 +81,7 @@ var APIs = []API{
 	{Key: KeyAddPartitionsToTxn, Name: "AddPartitionsToTxn", Min: 0, Max: 5, FlexibleFrom: 3, Broker: true, newRequest: func() Request { return new(AddPartitionsToTxnRequest) }, newResponse: func() Response { return new(AddPartitionsToTxnResponse) }},
 	{Key: KeyAddOffsetsToTxn, Name: "AddOffsetsToTxn", Min: 0, Max: 4, FlexibleFrom: 3, Broker: true, newRequest: func() Request { return new(AddOffsetsToTxnRequest) }, newResponse: func() Response { return new(AddOffsetsToTxnResponse) }},
 	{Key: KeyEndTxn, Name: "EndTxn", Min: 0, Max: 5, FlexibleFrom: 3, Broker: true, newRequest: func() Request { return new(EndTxnRequest) }, newResponse: func() Response { return new(EndTxnResponse) }},
+	{Key: KeyWriteTxnMarkers, Name: "WriteTxnMarkers", Min: 1, Max: 2, FlexibleFrom: 1, Broker: true, newRequest: func() Request { return new(WriteTxnMarkersRequest) }, newResponse: func() Response { return new(WriteTxnMarkersResponse) }},
 	{Key: KeyTxnOffsetCommit, Name: "TxnOffsetCommit", Min: 0, Max: 6, FlexibleFrom: 3, Broker: true, newRequest: func() Request { return new(TxnOffsetCommitRequest) }, newResponse: func() Response { return new(TxnOffsetCommitResponse) }},
 	{Key: KeyDescribeConfigs, Name: "DescribeConfigs", Min: 1, Max: 4, FlexibleFrom: 4, Broker: true, Controller: true, newRequest: func() Request { return new(DescribeConfigsRequest) }, newResponse: func() Response { return new(DescribeConfigsResponse) }},
 	{Key: KeyAlterConfigs, Name: "AlterConfigs", Min: 0, Max: 2, FlexibleFrom: 2, Broker: true, Controller: true, newRequest: func() Request { return new(AlterConfigsRequest) }, newResponse: func() Response { return new(AlterConfigsResponse) }},
@@ -95,6 +100,7 @@ var APIs = []API{
 	{Key: KeyEnvelope, Name: "Envelope", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(EnvelopeRequest) }, newResponse: func() Response { return new(EnvelopeResponse) }},
 	{Key: KeyFetchSnapshot, Name: "FetchSnapshot", Min: 0, Max: 1, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(FetchSnapshotRequest) }, newResponse: func() Response { return new(FetchSnapshotResponse) }},
 	{Key: KeyDescribeCluster, Name: "DescribeCluster", Min: 0, Max: 2, FlexibleFrom: 0, Broker: true, Controller: true, newRequest: func() Request { return new(DescribeClusterRequest) }, newResponse: func() Response { return new(DescribeClusterResponse) }},
+	{Key: KeyDescribeProducers, Name: "DescribeProducers", Min: 0, Max: 0, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(DescribeProducersRequest) }, newResponse: func() Response { return new(DescribeProducersResponse) }},
 	{Key: KeyBrokerRegistration, Name: "BrokerRegistration", Min: 0, Max: 4, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(BrokerRegistrationRequest) }, newResponse: func() Response { return new(BrokerRegistrationResponse) }},
 	{Key: KeyBrokerHeartbeat, Name: "BrokerHeartbeat", Min: 0, Max: 2, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(BrokerHeartbeatRequest) }, newResponse: func() Response { return new(BrokerHeartbeatResponse) }},
 	{Key: KeyUnregisterBroker, Name: "UnregisterBroker", Min: 0, Max: 0, FlexibleFrom: 0, Broker: true, Controller: true, newRequest: func() Request { return new(UnregisterBrokerRequest) }, newResponse: func() Response { return new(UnregisterBrokerResponse) }},
