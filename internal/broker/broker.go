@@ -88,6 +88,7 @@ type node struct {
 	assignments  *membership.Assignments
 	ids          *membership.ProducerIDs
 	creator      *admin.AutoCreator // nil without auto.create.topics.enable
+	internal     *admin.AutoCreator // of internal topics
 	clients      *server.Server
 	clientRoutes *server.Routes
 }
@@ -190,6 +191,7 @@ func (n *node) join(ctx context.Context, p *parts) error {
 	n.serveClients()
 	p.start(ctx, "membership", n.member.Run)
 	p.start(ctx, "producer ids", n.ids.Run)
+	p.start(ctx, "internal topics", n.internal.Run)
 	if n.creator != nil {
 		p.start(ctx, "topics asked about", n.creator.Run)
 	}

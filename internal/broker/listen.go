@@ -7,6 +7,7 @@ import (
 	"github.com/stromkafka/strom/internal/api/admin"
 	"github.com/stromkafka/strom/internal/api/control"
 	"github.com/stromkafka/strom/internal/api/data"
+	"github.com/stromkafka/strom/internal/api/group"
 	"github.com/stromkafka/strom/internal/api/txn"
 	"github.com/stromkafka/strom/internal/config"
 	"github.com/stromkafka/strom/internal/fetch"
@@ -89,6 +90,7 @@ func (n *node) serveClients() {
 	if v.Bool("auto.create.topics.enable") {
 		n.creator = admin.NewAutoCreator(forwarder, admin.NewTopicDefaults(v), n.log)
 	}
+	n.internal = admin.NewAutoCreator(ownRequests{n.channels.forward}, admin.NewTopicDefaults(v), n.log)
 	routes.Handle(wire.KeyProduce, &data.Produce{Image: image, Partitions: n.replicas, Authorizer: n.auth})
 	routes.Handle(wire.KeyFetch, &data.Fetch{Image: image, Partitions: n.replicas, Authorizer: n.auth, Sessions: n.sessions, MaxBytes: v.Int("fetch.max.bytes"),
 		RackAware: v.String("replica.selector.class") == rackAwareSelector, Self: n.config.ID})
@@ -96,6 +98,7 @@ func (n *node) serveClients() {
 	routes.Handle(wire.KeyOffsetForLeaderEpoch, &data.OffsetForLeaderEpoch{Image: image, Partitions: n.replicas, Authorizer: n.auth})
 	routes.Handle(wire.KeyMetadata, &admin.Metadata{View: &n.view, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, Authorizer: n.auth,
 		Create: n.creator})
+	routes.Handle(wire.KeyFindCoordinator, &group.FindCoordinator{Image: image, Authorizer: n.auth, Internal: n.internal})
 	routes.Handle(wire.KeyApiVersions, &admin.ApiVersions{Served: routes.Served, Broker: true, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, View: &n.view, KRaftVersion: n.kraftVersion, Supported: n.supported()})
 	routes.Handle(wire.KeyCreateTopics, &admin.CreateTopics{Forwarder: forwarder, View: &n.view})
 	routes.Handle(wire.KeyDeleteTopics, &admin.DeleteTopics{Forwarder: forwarder, View: &n.view})

@@ -147,6 +147,14 @@ func (f forwarder) Forward(ctx context.Context, r *server.Request, body wire.Req
 	})
 }
 
+// ownRequests sends requests to the active controller in this broker's own name.
+type ownRequests struct{ to *membership.Channel }
+
+// Forward implements admin.Forwarder; whose request it was does not matter.
+func (o ownRequests) Forward(ctx context.Context, _ *server.Request, body wire.Request, _ int16) (wire.Response, error) {
+	return o.to.Do(ctx, body)
+}
+
 // registerController tells the active controller about this one (KIP-919): once
 // a process, since its incarnation is new with each.
 func (n *node) registerController(ctx context.Context) error {

@@ -15,16 +15,15 @@ import (
 // PartitionFor is the partition that coordinates a key: a group id or a
 // transactional id.
 func (s *Set) PartitionFor(key string) int32 {
-	count := int32(s.o.Count)
 	if t := s.image.Load().Topic(s.o.Topic); t != nil {
-		count = int32(len(t.Partitions))
+		return PartitionFor(key, len(t.Partitions))
 	}
-	return partitionFor(key, count)
+	return PartitionFor(key, s.o.Count)
 }
 
-// partitionFor is as in Kafka: the absolute value of Java's String.hashCode, 0
-// for the one that has none.
-func partitionFor(key string, count int32) int32 {
+// PartitionFor is the one of count partitions that coordinates a key, as in Kafka:
+// by the absolute value of Java's String.hashCode, 0 for the one that has none.
+func PartitionFor(key string, count int) int32 {
 	var hash int32
 	for _, unit := range utf16.Encode([]rune(key)) {
 		hash = 31*hash + int32(unit)
@@ -32,7 +31,7 @@ func partitionFor(key string, count int32) int32 {
 	if hash < 0 {
 		hash = max(-hash, 0) // the least int32 is its own negative
 	}
-	return hash % count
+	return hash % int32(count)
 }
 
 // call is one request on its way through a shard.

@@ -13,8 +13,9 @@ import (
 // The hashes are Java's String.hashCode.
 func TestPartitionFor(t *testing.T) {
 	for _, c := range []struct {
-		key       string
-		count, at int32
+		key   string
+		count int
+		at    int32
 	}{
 		{"", 50, 0},
 		{"hello", 50, 99162322 % 50},
@@ -23,7 +24,7 @@ func TestPartitionFor(t *testing.T) {
 		{"zzzzzz", 50, 685785664 % 50}, // -685785664
 		{"\U0001F600", 7, 1772899 % 7}, // two units: 0xd83d*31 + 0xde00
 	} {
-		if got := partitionFor(c.key, c.count); got != c.at {
+		if got := PartitionFor(c.key, c.count); got != c.at {
 			t.Errorf("%q: %d, want %d", c.key, got, c.at)
 		}
 	}

@@ -56,6 +56,19 @@ const MetadataTopic = "__cluster_metadata"
 // MetadataTopicID is 0,1 in Kafka's notation.
 var MetadataTopicID = TopicID{15: 1}
 
+// The internal topics: what coordinators write, which clients may read but not
+// write.
+const (
+	OffsetsTopic      = "__consumer_offsets"
+	TransactionsTopic = "__transaction_state"
+	ShareStateTopic   = "__share_group_state"
+)
+
+// IsInternalTopic reports whether a topic is one of the coordinators'.
+func IsInternalTopic(name string) bool {
+	return name == OffsetsTopic || name == TransactionsTopic || name == ShareStateTopic
+}
+
 func (u UUID) String() string { return base64.RawURLEncoding.EncodeToString(u[:]) }
 
 // IsZero reports whether the id is absent.

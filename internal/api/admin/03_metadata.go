@@ -221,7 +221,7 @@ func (q *metadataQuery) topicError(name *string, id model.UUID, err error) wire.
 		empty := ""
 		t.Name = &empty // null came with version 12
 	}
-	t.IsInternal = name != nil && isInternal(*name)
+	t.IsInternal = name != nil && model.IsInternalTopic(*name)
 	return t
 }
 
@@ -229,7 +229,7 @@ func (q *metadataQuery) topic(t *metadata.Topic) wire.MetadataResponseTopic {
 	answer := wire.MetadataResponseTopic{}
 	answer.Reset()
 	name := t.Name
-	answer.Name, answer.TopicID, answer.IsInternal = &name, model.UUID(t.ID), isInternal(t.Name)
+	answer.Name, answer.TopicID, answer.IsInternal = &name, model.UUID(t.ID), model.IsInternalTopic(t.Name)
 	answer.Partitions = make([]wire.MetadataResponsePartition, 0, len(t.Partitions))
 	for i := range t.Partitions {
 		answer.Partitions = append(answer.Partitions, q.partition(int32(i), &t.Partitions[i]))

@@ -113,7 +113,7 @@ func (p *page) add(name string) {
 	}
 	answer := wire.DescribeTopicPartitionsResponseTopic{}
 	answer.Reset()
-	answer.Name, answer.TopicID, answer.IsInternal = &name, model.UUID(t.ID), isInternal(name)
+	answer.Name, answer.TopicID, answer.IsInternal = &name, model.UUID(t.ID), model.IsInternalTopic(name)
 	answer.Partitions = []wire.DescribeTopicPartitionsResponsePartition{}
 	first := 0
 	if name == p.fromTopic {
@@ -158,7 +158,7 @@ func nameError(name string) error {
 func partitionsError(name string, err error) wire.DescribeTopicPartitionsResponseTopic {
 	t := wire.DescribeTopicPartitionsResponseTopic{}
 	t.Reset()
-	t.ErrorCode, t.Name, t.IsInternal = kerr.Code(err), &name, isInternal(name)
+	t.ErrorCode, t.Name, t.IsInternal = kerr.Code(err), &name, model.IsInternalTopic(name)
 	return t
 }
 

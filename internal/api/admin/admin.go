@@ -5,7 +5,6 @@ package admin
 
 import (
 	"context"
-	"slices"
 	"sync/atomic"
 
 	"github.com/stromkafka/strom/internal/auth"
@@ -97,11 +96,6 @@ func clusterOperations(a auth.Authorizer, r *server.Request) int32 {
 	}
 	return authorizedOperations(a, r, auth.Cluster, auth.ClusterName)
 }
-
-// internalTopics are those that clients may not write to.
-var internalTopics = []string{"__consumer_offsets", "__transaction_state", "__share_group_state"}
-
-func isInternal(topic string) bool { return slices.Contains(internalTopics, topic) }
 
 // offline are the replicas of a partition that cannot serve on a listener.
 func offline(img *metadata.Image, p *metadata.Partition, listener string) []int32 {

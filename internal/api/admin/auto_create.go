@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/stromkafka/strom/internal/config"
+	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/wire"
 )
 
@@ -15,17 +16,17 @@ type internalTopic struct {
 }
 
 var internalTopicSettings = map[string]internalTopic{
-	"__consumer_offsets": {
+	model.OffsetsTopic: {
 		"offsets.topic.num.partitions", "offsets.topic.replication.factor",
 		map[string]string{"segment.bytes": "offsets.topic.segment.bytes"},
 		map[string]string{"cleanup.policy": "compact", "compression.type": "producer"},
 	},
-	"__transaction_state": {
+	model.TransactionsTopic: {
 		"transaction.state.log.num.partitions", "transaction.state.log.replication.factor",
 		map[string]string{"segment.bytes": "transaction.state.log.segment.bytes", "min.insync.replicas": "transaction.state.log.min.isr"},
 		map[string]string{"cleanup.policy": "compact", "compression.type": "uncompressed", "unclean.leader.election.enable": "false"},
 	},
-	"__share_group_state": {
+	model.ShareStateTopic: {
 		"share.coordinator.state.topic.num.partitions", "share.coordinator.state.topic.replication.factor",
 		map[string]string{"segment.bytes": "share.coordinator.state.topic.segment.bytes", "min.insync.replicas": "share.coordinator.state.topic.min.isr"},
 		map[string]string{"cleanup.policy": "delete", "compression.type": "producer", "retention.ms": "-1"},

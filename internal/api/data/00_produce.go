@@ -167,7 +167,7 @@ func (c *call) append(topic *metadata.Topic, data *wire.ProduceRequestPartitionD
 	if c.acks < -1 || c.acks > 1 {
 		return replica.Token{}, noAppend, kerr.InvalidRequiredAcks
 	}
-	if internalTopic(topic.Name) && (c.r.Header.ClientID == nil || *c.r.Header.ClientID != adminClientID) {
+	if model.IsInternalTopic(topic.Name) && (c.r.Header.ClientID == nil || *c.r.Header.ClientID != adminClientID) {
 		return replica.Token{}, noAppend, kerr.InvalidTopicException.With("cannot append to internal topic %s", topic.Name)
 	}
 	p, err := c.Partitions.Partition(topic.ID, data.Index)
@@ -182,10 +182,6 @@ func (c *call) append(topic *metadata.Topic, data *wire.ProduceRequestPartitionD
 		}
 	}
 	return token, info, err
-}
-
-func internalTopic(name string) bool {
-	return name == "__consumer_offsets" || name == "__transaction_state" || name == "__share_group_state"
 }
 
 // fail turns an answer into an error.
