@@ -70,14 +70,18 @@ func (t *transaction) endVersion1(r EndTxn) (retry bool, err error) {
 }
 
 // endVersion2 is endVersion1 for clients whose epoch is raised by each EndTxn.
+//
+// Only what a request of version 2 has ended can be retried. Kafka does not ask:
+// there a zombie whose successor, of version 1, has just ended a transaction passes
+// for the retry, is told the successor's epoch, and is no zombie any more.
 func (t *transaction) endVersion2(r EndTxn) (retry bool, err error) {
 	if t.state.preparing() {
 		// Before the producer is looked at, as in addPartitions.
 		return false, kerr.ConcurrentTransactions
 	}
+	complete := (t.state == CompleteCommit || t.state == CompleteAbort) && epochBump(t.client)
 	rotated := r.Producer.ID == t.previous && r.Producer.Epoch == epochLimit && t.producer.Epoch == 0
 	bumped := int(t.producer.Epoch) == int(r.Producer.Epoch)+1
-	complete := t.state == CompleteCommit || t.state == CompleteAbort
 	switch {
 	case r.Producer.ID != t.producer.ID && !rotated:
 		return false, kerr.InvalidProducerIDMapping
