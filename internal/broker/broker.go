@@ -85,6 +85,7 @@ type node struct {
 	proposals    *membership.Proposals
 	assignments  *membership.Assignments
 	ids          *membership.ProducerIDs
+	creator      *admin.AutoCreator // nil without auto.create.topics.enable
 	clients      *server.Server
 	clientRoutes *server.Routes
 }
@@ -184,6 +185,9 @@ func (n *node) join(ctx context.Context, p *parts) error {
 	n.serveClients()
 	p.start(ctx, "membership", n.member.Run)
 	p.start(ctx, "producer ids", n.ids.Run)
+	if n.creator != nil {
+		p.start(ctx, "topics asked about", n.creator.Run)
+	}
 	p.start(ctx, "in-sync sets", n.proposals.Run)
 	p.start(ctx, "directory assignments", n.assignments.Run)
 	n.member.Ready()

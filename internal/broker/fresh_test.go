@@ -11,17 +11,22 @@ import (
 	"github.com/stromkafka/strom/internal/wire"
 )
 
-// askFor asks for a topic's metadata, which creates it.
+// askFor asks for a topic's metadata, which creates it, until it is there.
 func (l *life) askFor(name string) (model.UUID, error) {
 	r := &wire.MetadataRequest{}
 	r.Reset()
 	r.Topics = []wire.MetadataRequestTopic{{Name: &name}}
 	r.AllowAutoTopicCreation = true
-	answer, err := ask[*wire.MetadataResponse](l, r)
-	if err != nil {
-		return model.UUID{}, err
+	var t wire.MetadataResponseTopic
+	for {
+		answer, err := ask[*wire.MetadataResponse](l, r)
+		if err != nil {
+			return model.UUID{}, err
+		}
+		if t = answer.Topics[0]; t.ErrorCode != kerr.UnknownTopicOrPartition.Code {
+			break
+		}
 	}
-	t := answer.Topics[0]
 	if err := kerr.FromCode(t.ErrorCode); err != nil {
 		return model.UUID{}, err
 	}

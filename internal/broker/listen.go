@@ -86,13 +86,16 @@ func (n *node) serveClients() {
 	n.sessions = fetch.NewCache(v.Int("max.incremental.fetch.session.cache.slots"), n.now)
 	image := n.view.Image
 	forwarder := forwarder{membership.NewForwarder(n.channels.forward)}
+	if v.Bool("auto.create.topics.enable") {
+		n.creator = admin.NewAutoCreator(forwarder, admin.NewTopicDefaults(v), n.log)
+	}
 	routes.Handle(wire.KeyProduce, &data.Produce{Image: image, Partitions: n.replicas, Authorizer: n.auth})
 	routes.Handle(wire.KeyFetch, &data.Fetch{Image: image, Partitions: n.replicas, Authorizer: n.auth, Sessions: n.sessions, MaxBytes: v.Int("fetch.max.bytes"),
 		RackAware: v.String("replica.selector.class") == rackAwareSelector, Self: n.config.ID})
 	routes.Handle(wire.KeyListOffsets, &data.ListOffsets{Image: image, Partitions: n.replicas, Authorizer: n.auth})
 	routes.Handle(wire.KeyOffsetForLeaderEpoch, &data.OffsetForLeaderEpoch{Image: image, Partitions: n.replicas, Authorizer: n.auth})
 	routes.Handle(wire.KeyMetadata, &admin.Metadata{View: &n.view, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, Authorizer: n.auth,
-		Create: admin.AutoCreate{Enabled: v.Bool("auto.create.topics.enable"), Forwarder: forwarder, Topic: admin.NewTopicDefaults(v)}})
+		Create: n.creator})
 	routes.Handle(wire.KeyApiVersions, &admin.ApiVersions{Served: routes.Served, Broker: true, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, View: &n.view, KRaftVersion: n.kraftVersion, Supported: n.supported()})
 	routes.Handle(wire.KeyCreateTopics, &admin.CreateTopics{Forwarder: forwarder, View: &n.view})
 	routes.Handle(wire.KeyDeleteTopics, &admin.DeleteTopics{Forwarder: forwarder, View: &n.view})

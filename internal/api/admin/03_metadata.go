@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/controller"
@@ -19,37 +18,25 @@ import (
 // caller may not DESCRIBE are left out of a list of all, and are
 // TOPIC_AUTHORIZATION_FAILED when named; fenced brokers are not listed.
 //
-// A topic that does not exist is created if client and AutoCreate allow it.
-// Apache Kafka answers UNKNOWN_TOPIC_OR_PARTITION meanwhile; here the answer
-// waits, for a while, until the topic has leaders that serve.
+// A topic that does not exist is created if client and Create allow it, and is
+// UNKNOWN_TOPIC_OR_PARTITION meanwhile: the client asks again, and is told of
+// leaders that serve.
 type Metadata struct {
 	View       *View
 	ClusterID  string
 	NodeID     model.NodeID
 	Authorizer auth.Authorizer
-	Create     AutoCreate
+	Create     *AutoCreator // nil without auto.create.topics.enable
 }
-
-// AutoCreate is how topics are created that a client only asks about.
-type AutoCreate struct {
-	Enabled   bool // auto.create.topics.enable
-	Forwarder Forwarder
-	// Topic fills what num.partitions, default.replication.factor and, for
-	// internal topics, their own settings say. Nil leaves all to the controller.
-	Topic func(t *wire.CreateTopicsRequestTopic)
-}
-
-// autoCreateWait bounds how long an answer waits for topics being created.
-const autoCreateWait = 5 * time.Second
 
 // Handle implements server.Handler.
-func (h *Metadata) Handle(ctx context.Context, r *server.Request) wire.Response {
+func (h *Metadata) Handle(_ context.Context, r *server.Request) wire.Response {
 	q := metadataQuery{h: h, r: r, body: r.Body.(*wire.MetadataRequest), version: r.Header.APIVersion}
 	if err := q.check(); err != nil {
 		return q.refuse(err)
 	}
 	q.img = h.View.Image()
-	return q.answer(ctx)
+	return q.answer()
 }
 
 // metadataQuery is one request on its way.
@@ -96,7 +83,7 @@ func (q *metadataQuery) refuse(err error) wire.Response {
 	return response
 }
 
-func (q *metadataQuery) answer(ctx context.Context) wire.Response {
+func (q *metadataQuery) answer() wire.Response {
 	var topics []wire.MetadataResponseTopic
 	switch {
 	case q.all():
@@ -104,7 +91,7 @@ func (q *metadataQuery) answer(ctx context.Context) wire.Response {
 	case slices.ContainsFunc(q.body.Topics, func(t wire.MetadataRequestTopic) bool { return !t.TopicID.IsZero() }):
 		topics = q.byID()
 	default:
-		topics = q.byName(ctx)
+		topics = q.byName()
 	}
 	response := &wire.MetadataResponse{}
 	response.Reset()
@@ -164,7 +151,7 @@ func (q *metadataQuery) byID() []wire.MetadataResponseTopic {
 	return all
 }
 
-func (q *metadataQuery) byName(ctx context.Context) []wire.MetadataResponseTopic {
+func (q *metadataQuery) byName() []wire.MetadataResponseTopic {
 	names, seen := []string{}, map[string]bool{}
 	for _, asked := range q.body.Topics {
 		if asked.Name != nil && !seen[*asked.Name] {
@@ -186,64 +173,33 @@ func (q *metadataQuery) byName(ctx context.Context) []wire.MetadataResponseTopic
 			missing = append(missing, name)
 		}
 	}
-	if q.h.Create.Enabled && q.body.AllowAutoTopicCreation && len(missing) > 0 {
-		q.create(ctx, missing, failed)
+	if q.h.Create != nil && q.body.AllowAutoTopicCreation {
+		q.create(missing, failed)
 	}
 	all := []wire.MetadataResponseTopic{}
 	for _, name := range names {
 		if err := failed[name]; err != nil {
 			all = append(all, q.topicError(&name, model.UUID{}, err))
-		} else if t := q.img.Topic(name); t != nil {
-			all = append(all, q.topic(t))
 		} else {
-			all = append(all, q.topicError(&name, model.UUID{}, kerr.UnknownTopicOrPartition)) // deleted while we waited
+			all = append(all, q.topic(q.img.Topic(name)))
 		}
 	}
 	return all
 }
 
-// create creates the missing topics that the caller may create, and waits until
-// they have leaders. What comes of it is in failed and in the query's image.
-func (q *metadataQuery) create(ctx context.Context, missing []string, failed map[string]error) {
-	ctx, cancel := context.WithTimeout(ctx, autoCreateWait)
-	defer cancel()
-	request := &wire.CreateTopicsRequest{TimeoutMS: int32(autoCreateWait / time.Millisecond)}
+// create has the missing topics created that the caller may create; the others
+// are in failed.
+func (q *metadataQuery) create(missing []string, failed map[string]error) {
 	cluster := mayCluster(q.h.Authorizer, q.r, auth.Create)
+	var allowed []string
 	for _, name := range missing {
-		if !cluster && !mayTopic(q.h.Authorizer, q.r, auth.Create, name) {
+		if cluster || mayTopic(q.h.Authorizer, q.r, auth.Create, name) {
+			allowed = append(allowed, name)
+		} else {
 			failed[name] = kerr.TopicAuthorizationFailed
-			continue
-		}
-		t := wire.CreateTopicsRequestTopic{Name: name, NumPartitions: -1, ReplicationFactor: -1}
-		if q.h.Create.Topic != nil {
-			q.h.Create.Topic(&t)
-		}
-		request.Topics = append(request.Topics, t)
-	}
-	if len(request.Topics) == 0 {
-		return
-	}
-	response, err := q.h.Create.Forwarder.Forward(ctx, q.r, request, 7)
-	if err != nil {
-		return // as yet unknown: the client asks again
-	}
-	var created []string
-	for _, t := range response.(*wire.CreateTopicsResponse).Topics {
-		switch t.ErrorCode {
-		case 0, kerr.TopicAlreadyExists.Code:
-			created = append(created, t.Name)
-		case kerr.InvalidTopicException.Code:
-			failed[t.Name] = kerr.InvalidTopicException
 		}
 	}
-	img, ok := q.h.View.Wait(ctx, func(img *metadata.Image) bool { return haveLeaders(img, created) })
-	if !ok {
-		return
-	}
-	q.img = img
-	for _, name := range created {
-		delete(failed, name)
-	}
+	q.h.Create.Create(q.r, allowed)
 }
 
 // haveLeaders reports whether all partitions of the topics are led.

@@ -32,7 +32,9 @@ type cluster struct {
 	ids     byte
 	rights  rights
 	hold    chan struct{} // when not nil, Forward waits for it before it publishes
+	stall   chan struct{} // when not nil, Forward waits for it before it decides
 	calls   int
+	creator *AutoCreator // nil if topics are not created for who asks about them
 }
 
 // rights are "OPERATION name" pairs that are not allowed.
@@ -108,6 +110,13 @@ func (c *cluster) fence(id model.NodeID) {
 // Forward implements Forwarder.
 func (c *cluster) Forward(ctx context.Context, r *server.Request, body wire.Request, version int16) (wire.Response, error) {
 	c.calls++
+	if c.stall != nil {
+		select {
+		case <-c.stall:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 	result := c.submit(body, version, r)
 	if result.Err != nil {
 		return nil, result.Err
@@ -121,6 +130,12 @@ func (c *cluster) Forward(ctx context.Context, r *server.Request, body wire.Requ
 		c.commit(result)
 	}()
 	return result.Response, nil
+}
+
+// autoCreate has topics created that are asked about, until the test ends.
+func (c *cluster) autoCreate() {
+	c.creator = NewAutoCreator(c, nil, slog.New(slog.DiscardHandler))
+	go func() { _ = c.creator.Run(c.t.Context()) }()
 }
 
 func (c *cluster) create(names ...string) {
@@ -146,7 +161,7 @@ func request(body wire.Request, version int16) *server.Request {
 
 func (c *cluster) metadata(version int16, auto bool, topics ...wire.MetadataRequestTopic) *wire.MetadataResponse {
 	c.t.Helper()
-	h := &Metadata{View: &c.view, ClusterID: "cluster", NodeID: 1, Authorizer: c.rights, Create: AutoCreate{Enabled: true, Forwarder: c}}
+	h := &Metadata{View: &c.view, ClusterID: "cluster", NodeID: 1, Authorizer: c.rights, Create: c.creator}
 	q := &wire.MetadataRequest{Topics: topics, AllowAutoTopicCreation: auto}
 	response := h.Handle(c.t.Context(), request(q, version)).(*wire.MetadataResponse)
 	for v := int16(0); v <= 13; v++ { // whatever is answered can be sent
@@ -244,43 +259,66 @@ func TestMetadataBrokers(t *testing.T) {
 	}
 }
 
+// TestMetadataCreates: who asks first for a topic that does not exist is told so,
+// and it is there for who asks once it is created.
 func TestMetadataCreates(t *testing.T) {
-	c := newCluster(t, 1)
-	c.create("old")
-	c.rights["CREATE kafka-cluster"], c.rights["CREATE no"] = true, true
-	if got := topics(c.metadata(12, true, named("old", "new", "no", "bad name")...)); got != "old:0 new:0 no:29 bad name:17" {
-		t.Error(got)
-	}
-	if c.view.Image().Topic("new") == nil || c.view.Image().Topic("no") != nil || c.calls != 1 {
-		t.Error("created too much or too little")
-	}
-	if c.metadata(12, true, named("new")...); c.calls != 1 {
-		t.Error("an existing topic was created again")
-	}
-}
-
-// TestMetadataWaitsForLeaders: a topic being created is answered once this node
-// knows its leaders, and as unknown when that takes too long.
-func TestMetadataWaitsForLeaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, 1)
-		c.hold = make(chan struct{})
-		answered := make(chan string, 1)
-		go func() { answered <- topics(c.metadata(12, true, named("new")...)) }()
+		c.create("old")
+		c.autoCreate()
+		c.rights["CREATE kafka-cluster"], c.rights["CREATE no"] = true, true
+		if got := topics(c.metadata(12, true, named("old", "new", "no", "bad name")...)); got != "old:0 new:3 no:29 bad name:17" {
+			t.Error(got)
+		}
 		synctest.Wait()
-		if len(answered) != 0 {
-			t.Fatal("answered before the topic was there")
-		}
-		close(c.hold)
-		if got := <-answered; got != "new:0" {
+		if got := topics(c.metadata(12, true, named("old", "new", "no")...)); got != "old:0 new:0 no:29" {
 			t.Error(got)
 		}
-		c.hold = make(chan struct{})
-		if got := topics(c.metadata(12, true, named("late")...)); got != "late:3" {
-			t.Error(got)
+		synctest.Wait()
+		if c.calls != 1 {
+			t.Errorf("%d creations, want 1: an existing topic was created again", c.calls)
 		}
-		close(c.hold)
 	})
+}
+
+// TestMetadataCreatesOnce: a topic is asked of the controller once, however many
+// ask about it meanwhile, and again after a failure.
+func TestMetadataCreatesOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 1)
+		c.autoCreate()
+		c.stall = make(chan struct{})
+		for range 3 {
+			if got := topics(c.metadata(12, true, named("new")...)); got != "new:3" {
+				t.Error(got)
+			}
+			synctest.Wait()
+		}
+		if c.calls != 1 {
+			t.Errorf("%d creations under way, want 1", c.calls)
+		}
+		time.Sleep(autoCreateTimeout) // in the bubble: the controller does not answer
+		synctest.Wait()
+		close(c.stall)
+		c.metadata(12, true, named("new")...)
+		synctest.Wait()
+		if got := topics(c.metadata(12, true, named("new")...)); got != "new:0" || c.calls != 2 {
+			t.Errorf("after a creation that timed out: %s, %d creations", got, c.calls)
+		}
+	})
+}
+
+// TestMetadataCreatesWithinBounds: what finds no room among the creations waiting
+// is not created, and can be asked about again.
+func TestMetadataCreatesWithinBounds(t *testing.T) {
+	c := newCluster(t, 1)
+	c.creator = NewAutoCreator(c, nil, slog.New(slog.DiscardHandler)) // nobody runs it
+	for i := range autoCreateQueue + 1 {
+		c.metadata(12, true, named("t"+strconv.Itoa(i))...)
+	}
+	if last := "t" + strconv.Itoa(autoCreateQueue); len(c.creator.queue) != autoCreateQueue || c.creator.underWay[last] || !c.creator.underWay["t0"] {
+		t.Errorf("%d wait, %s is under way: %v", len(c.creator.queue), last, c.creator.underWay[last])
+	}
 }
 
 func TestCreateAndDeleteAreSeenHere(t *testing.T) {

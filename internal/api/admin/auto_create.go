@@ -32,8 +32,9 @@ var internalTopicSettings = map[string]internalTopic{
 	},
 }
 
-// NewTopicDefaults is AutoCreate's Topic on a node with this configuration. What
-// it does not set itself is left to the controller's defaults.
+// NewTopicDefaults fills in a new topic's size and configs as a node with this
+// configuration has them created. What it does not set itself is left to the
+// controller's defaults.
 func NewTopicDefaults(values *config.Values) func(*wire.CreateTopicsRequestTopic) {
 	return func(t *wire.CreateTopicsRequestTopic) {
 		s, internal := internalTopicSettings[t.Name]
