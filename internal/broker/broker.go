@@ -185,9 +185,6 @@ func (n *node) start(ctx context.Context, p *parts) (err error) {
 
 // join makes this broker a member of the cluster and then serves clients.
 func (n *node) join(ctx context.Context, p *parts) error {
-	if err := n.vouch(ctx); err != nil {
-		return err
-	}
 	n.serveClients()
 	p.start(ctx, "membership", n.member.Run)
 	p.start(ctx, "producer ids", n.ids.Run)

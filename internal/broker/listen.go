@@ -118,6 +118,12 @@ func (n *node) serveClients() {
 	routes.Handle(wire.KeyInitProducerId, &txn.InitProducerID{IDs: n.ids, Authorizer: n.auth})
 }
 
+// understood are the levels of features that the controllers' listeners name:
+// unlike a registration, as in Apache Kafka, they go by the APIs' setting.
+func (n *node) understood() []metadata.FeatureRange {
+	return metadata.SupportedFeatures(n.values.Bool("unstable.api.versions.enable"))
+}
+
 // serveControllers fills in what the controllers' listeners serve.
 func (n *node) serveControllers() {
 	v, q, routes := n.values, n.quorum, n.controllerRoutes
@@ -129,7 +135,7 @@ func (n *node) serveControllers() {
 	routes.Handle(wire.KeyUpdateRaftVoter, &control.UpdateRaftVoter{Quorum: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyFetchSnapshot, &control.FetchSnapshot{Log: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyDescribeQuorum, &control.DescribeQuorum{Quorum: q, Authorizer: n.auth})
-	routes.Handle(wire.KeyApiVersions, &admin.ApiVersions{Served: routes.Served, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, View: &n.view, KRaftVersion: n.kraftVersion, Supported: n.supported()})
+	routes.Handle(wire.KeyApiVersions, &admin.ApiVersions{Served: routes.Served, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, View: &n.view, KRaftVersion: n.kraftVersion, Supported: n.understood()})
 	routes.Handle(wire.KeyCreateTopics, &control.CreateTopics{Controller: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyDeleteTopics, &control.DeleteTopics{Controller: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyDescribeConfigs, &admin.DescribeConfigs{View: &n.view, Static: v, NodeID: n.config.ID, Authorizer: n.auth})

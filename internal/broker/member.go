@@ -12,7 +12,6 @@ import (
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/server"
-	"github.com/stromkafka/strom/internal/storage"
 	"github.com/stromkafka/strom/internal/transport"
 	"github.com/stromkafka/strom/internal/wire"
 )
@@ -80,11 +79,6 @@ func (n *node) openBroker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Before the partitions are opened, which takes the mark of a clean stop away.
-	previous, err := storage.PreviousBrokerEpoch(n.fs, n.dirs.Logs)
-	if err != nil {
-		return err
-	}
 	var dirs []model.DirectoryID
 	for _, d := range n.dirs.Logs {
 		dirs = append(dirs, d.ID)
@@ -93,45 +87,27 @@ func (n *node) openBroker(ctx context.Context) error {
 	n.member = membership.NewBroker(membership.Options{
 		ID: n.config.ID, ClusterID: n.dirs.ClusterID, Incarnation: n.incarnation,
 		Endpoints: listeners, Features: n.supported(), Rack: n.config.Rack, LogDirs: dirs,
-		PreviousEpoch: previous, Channel: n.channels.heartbeat,
+		Channel:        n.channels.heartbeat,
 		MetadataOffset: func() model.Offset { return n.view.Image().Offset }, MetadataMoved: &n.moved,
 		HeartbeatInterval:   v.MS("broker.heartbeat.interval.ms"),
 		SessionTimeout:      v.MS("broker.session.timeout.ms"),
 		RegistrationTimeout: v.MS("initial.broker.registration.timeout.ms"),
+		Registered:          func(epoch model.BrokerEpoch) { n.replicas.Registered(epoch) },
 		Log:                 n.log,
 	})
 	n.ids = membership.NewProducerIDs(n.channels.ids, n.member, n.log)
 	n.proposals = membership.NewProposals(membership.ProposalOptions{Broker: n.member, Channel: n.channels.proposals, Decided: n.decided, Log: n.log})
 	n.assignments = membership.NewAssignments(membership.AssignmentOptions{Broker: n.member, Channel: n.channels.assignments, Image: n.view.Image, Log: n.log})
-	n.replicas, err = n.openReplicas(ctx)
-	return err
+	if n.replicas, err = n.openReplicas(ctx); err != nil {
+		return err
+	}
+	n.member.Vouch(n.replicas.PreviousEpoch())
+	return nil
 }
 
 // supported are the levels of features that this node understands.
 func (n *node) supported() []metadata.FeatureRange {
 	return metadata.SupportedFeatures(n.values.Bool("unstable.feature.versions.enable"))
-}
-
-// vouch has the broker register under the epoch of its last life if nothing of
-// that life is lost although it did not end cleanly: every partition was
-// recovered completely and was kept under the policy fsync. Then the broker keeps
-// its place as an eligible leader; else the controller takes it for unclean.
-//
-// The last life's epoch stands in the metadata log, of which this node has a
-// replica. One that lags behind the controller's names an older life, which the
-// controller does not take for the last one.
-func (n *node) vouch(ctx context.Context) error {
-	if !n.replicas.RecoveredCompletely() {
-		return nil
-	}
-	img, ok := n.view.Wait(ctx, func(img *metadata.Image) bool { return img.Offset >= 0 })
-	if !ok {
-		return ctx.Err()
-	}
-	if b := img.Broker(n.config.ID); b != nil {
-		n.member.Vouch(b.Epoch)
-	}
-	return nil
 }
 
 // forwarder sends clients' requests to the active controller.

@@ -59,8 +59,9 @@ func (n *node) openReplicas(ctx context.Context) (*replica.Set, error) {
 // reaches some brokers a moment before others.
 const firstBackoff = 20 * time.Millisecond
 
-// connectLeader reaches another broker by the listener between brokers.
-func (n *node) connectLeader(ctx context.Context, leader model.NodeID) (*link.Link, error) {
+// connectLeader reaches another broker by the listener between brokers. Each
+// fetcher has a client id of its own: a leader hears one connection of each.
+func (n *node) connectLeader(ctx context.Context, leader model.NodeID, dir int) (*link.Link, error) {
 	b := n.view.Image().Broker(leader)
 	if b == nil {
 		return nil, fmt.Errorf("broker %d is not registered", leader)
@@ -71,7 +72,7 @@ func (n *node) connectLeader(ctx context.Context, leader model.NodeID) (*link.Li
 	}
 	return link.Dial(ctx, link.Options{
 		Network: n.network, Address: net.JoinHostPort(at.Host, strconv.Itoa(int(at.Port))),
-		ClientID: fmt.Sprintf("broker-%d-fetcher", n.config.ID), MaxInFlight: 1,
+		ClientID: fmt.Sprintf("broker-%d-fetcher-%d", n.config.ID, dir), MaxInFlight: 1,
 		Timeout: n.values.MS("replica.socket.timeout.ms"),
 	})
 }

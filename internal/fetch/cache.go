@@ -23,6 +23,8 @@ type Cache struct {
 	now   func() time.Time
 	newID func() int32
 
+	fetchers fetchers
+
 	mu         sync.Mutex
 	sessions   map[int32]*cached
 	partitions int
@@ -41,7 +43,7 @@ type cached struct {
 
 // NewCache makes a cache of max.incremental.fetch.session.cache.slots sessions.
 func NewCache(slots int, now func() time.Time) *Cache {
-	return &Cache{slots: slots, now: now, newID: randomID, sessions: map[int32]*cached{}}
+	return &Cache{slots: slots, now: now, newID: randomID, fetchers: fetchers{heard: map[Fetcher]heard{}}, sessions: map[int32]*cached{}}
 }
 
 // randomID is positive: 0 stands for no session.

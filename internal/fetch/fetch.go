@@ -32,8 +32,9 @@ const (
 type Request struct {
 	SessionID    int32
 	SessionEpoch int32
-	Follower     bool
-	UsesIDs      bool // topics are named by id: Fetch version 13 and later
+	Fetcher      *Fetcher // nil for a consumer
+	Connection   uint64   // that it came by; a newer one has a higher number
+	UsesIDs      bool     // topics are named by id: Fetch version 13 and later
 	Topics       []wire.FetchRequestTopic
 	Forgotten    []wire.FetchRequestForgottenTopicsData
 }
@@ -90,6 +91,13 @@ type Fetch struct {
 // response: FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH or
 // FETCH_SESSION_TOPIC_ID_ERROR.
 func (c *Cache) Begin(r Request) (*Fetch, error) {
+	if r.Fetcher != nil {
+		return c.fetchers.begin(r, c.begin)
+	}
+	return c.begin(r)
+}
+
+func (c *Cache) begin(r Request) (*Fetch, error) {
 	if r.SessionEpoch == initialEpoch || r.SessionEpoch == finalEpoch {
 		if r.SessionID != noSession {
 			c.remove(r.SessionID)
@@ -129,7 +137,7 @@ func (c *Cache) Begin(r Request) (*Fetch, error) {
 // sessionless is a fetch in a session of its own, which the cache may take over
 // when the fetch is answered.
 func (c *Cache) sessionless(r Request, begins bool) *Fetch {
-	s := newSession(r.Follower, r.UsesIDs)
+	s := newSession(r.Fetcher != nil, r.UsesIDs)
 	s.update(r.Topics, nil)
 	s.epoch = nextEpoch(initialEpoch)
 	return &Fetch{cache: c, session: s, full: true, begins: begins, epoch: s.epoch}

@@ -33,8 +33,6 @@ type Options struct {
 	Features    []metadata.FeatureRange
 	Rack        *string
 	LogDirs     []model.DirectoryID
-	// PreviousEpoch is the epoch under which the broker stopped cleanly, else -1.
-	PreviousEpoch model.BrokerEpoch
 
 	// Channel is this broker's own: heartbeats wait behind nothing.
 	Channel *Channel
@@ -47,12 +45,16 @@ type Options struct {
 	SessionTimeout      time.Duration // broker.session.timeout.ms
 	RegistrationTimeout time.Duration // initial.broker.registration.timeout.ms
 	Log                 *slog.Logger
+
+	// Registered, if it is not nil, is told the epoch of every registration.
+	Registered func(model.BrokerEpoch)
 }
 
 // Broker is this node as the controller knows it. Run must be running for
 // anything to happen.
 type Broker struct {
-	opts Options
+	opts     Options
+	previous model.BrokerEpoch // of the last life, if nothing of it is lost, else -1
 	// changed tells of every change under mu: to those who wait for a state, and
 	// to Run, which then talks to the controller at once.
 	changed notify.Signal
@@ -67,7 +69,7 @@ type Broker struct {
 
 // NewBroker makes a broker that is not registered.
 func NewBroker(o Options) *Broker {
-	return &Broker{opts: o, life: newLifecycle(), offline: map[model.DirectoryID]bool{}}
+	return &Broker{opts: o, previous: -1, life: newLifecycle(), offline: map[model.DirectoryID]bool{}}
 }
 
 // State is where the broker is in its life.
@@ -99,14 +101,9 @@ func (b *Broker) Await(ctx context.Context, s State) error {
 	}
 }
 
-// Vouch has the broker register under the epoch of its last life, which did not
-// end cleanly but of which nothing is lost. It comes before Run, and changes
-// nothing for a broker that stopped cleanly.
-func (b *Broker) Vouch(epoch model.BrokerEpoch) {
-	if b.opts.PreviousEpoch < 0 {
-		b.opts.PreviousEpoch = epoch
-	}
-}
+// Vouch has the broker register as one that has lost nothing of its last life, in
+// which it had that epoch; -1 vouches for none. It comes before Run.
+func (b *Broker) Vouch(epoch model.BrokerEpoch) { b.previous = epoch }
 
 // Ready says that recovery is over: from now on the broker asks to be unfenced.
 func (b *Broker) Ready() { b.update(func() { b.life.ready = true }) }
@@ -248,6 +245,9 @@ func (b *Broker) accept(epoch model.BrokerEpoch) {
 	b.mu.Lock()
 	b.life.registeredAt(epoch)
 	b.mu.Unlock()
+	if b.opts.Registered != nil {
+		b.opts.Registered(epoch)
+	}
 	b.opts.Log.Info("registered", "broker", b.opts.ID, "epoch", epoch)
 	b.changed.Notify()
 }
@@ -277,7 +277,7 @@ func (b *Broker) registration() *wire.BrokerRegistrationRequest {
 	r := &wire.BrokerRegistrationRequest{}
 	r.Reset()
 	r.BrokerID, r.ClusterID, r.IncarnationID, r.Rack = int32(o.ID), o.ClusterID, o.Incarnation, o.Rack
-	r.PreviousBrokerEpoch = int64(o.PreviousEpoch)
+	r.PreviousBrokerEpoch = int64(b.previous)
 	for _, e := range o.Endpoints {
 		r.Listeners = append(r.Listeners, wire.BrokerRegistrationRequestListener{Name: e.Name, Host: e.Host, Port: e.Port, SecurityProtocol: e.Protocol})
 	}

@@ -116,6 +116,7 @@ type cluster struct {
 	*Broker
 	network *transport.Pipe
 	ended   chan error
+	told    []model.BrokerEpoch // epochs registered, for who waited for the broker's end
 
 	mu     sync.Mutex
 	offset model.Offset
@@ -150,10 +151,12 @@ func channel(network transport.Network, addresses ...string) *Channel {
 func start(t *testing.T, addresses ...string) *cluster {
 	t.Helper()
 	c := &cluster{network: transport.NewPipe(), ended: make(chan error, 1), offset: -1}
-	c.Broker = NewBroker(Options{ID: 1, ClusterID: "c", Incarnation: model.UUID{1}, PreviousEpoch: 7,
+	c.Broker = NewBroker(Options{ID: 1, ClusterID: "c", Incarnation: model.UUID{1},
 		Endpoints: []metadata.Endpoint{{Name: "PLAINTEXT", Host: "h", Port: 9092}}, Features: metadata.SupportedFeatures(false),
 		LogDirs: []model.DirectoryID{{9}, {8}}, Channel: channel(c.network, addresses...), MetadataOffset: c.applied, MetadataMoved: &c.moved,
-		HeartbeatInterval: 2 * time.Second, SessionTimeout: 9 * time.Second, RegistrationTimeout: time.Minute, Log: quiet()})
+		HeartbeatInterval: 2 * time.Second, SessionTimeout: 9 * time.Second, RegistrationTimeout: time.Minute, Log: quiet(),
+		Registered: func(epoch model.BrokerEpoch) { c.told = append(c.told, epoch) }})
+	c.Vouch(7)
 	return c
 }
 
@@ -211,6 +214,9 @@ func TestWholeLifeWithoutWaiting(t *testing.T) {
 		}
 		if took := time.Since(began); took != 0 {
 			t.Errorf("stopped after %v", took)
+		}
+		if !slices.Equal(c.told, []model.BrokerEpoch{5}) {
+			t.Errorf("told of registrations at %v", c.told)
 		}
 		server.listener.Close()
 		c.opts.Channel.Close()

@@ -54,16 +54,16 @@ func (v Version) String() string {
 	return versionNames[v-MinVersion]
 }
 
-// ParseVersion reads the name of a level, or of a release (4.3), which stands
-// for its newest level.
-func ParseVersion(name string) (Version, error) {
-	for level := LatestVersion; level >= MinVersion; level-- {
+// ParseVersion reads the name of a level up to newest, or of a release (4.3),
+// which stands for its newest level.
+func ParseVersion(name string, newest Version) (Version, error) {
+	for level := newest; level >= MinVersion; level-- {
 		full := level.String()
 		if name == full || name == strings.SplitN(full, "-", 2)[0] {
 			return level, nil
 		}
 	}
-	return 0, fmt.Errorf("unknown metadata.version %q: known are %s to %s", name, MinVersion, LatestVersion)
+	return 0, fmt.Errorf("unknown metadata.version %q: known are %s to %s", name, MinVersion, newest)
 }
 
 // What a level adds. Each is a question that a writer of records asks.

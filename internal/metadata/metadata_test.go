@@ -444,11 +444,14 @@ func TestFeatures(t *testing.T) {
 		t.Errorf("default levels of 3.7-IV0: %v", got)
 	}
 	for name, want := range map[string]Version{"4.3": 30, "3.7": 19, "3.7-IV2": 17, "4.4-IV2": 33, "3.3": 7} {
-		if got, err := ParseVersion(name); err != nil || got != want {
+		if got, err := ParseVersion(name, LatestVersion); err != nil || got != want {
 			t.Errorf("%s is %d, %v", name, got, err)
 		}
 	}
-	if _, err := ParseVersion("2.8"); err == nil {
+	if got, err := ParseVersion("4.4", UnstableVersion); err != nil || got != UnstableVersion {
+		t.Errorf("4.4 where the newest level is %s: %s, %v", UnstableVersion, got, err)
+	}
+	if _, err := ParseVersion("2.8", LatestVersion); err == nil {
 		t.Error("2.8 was accepted")
 	}
 	if err := CheckLevels(want); err != nil {

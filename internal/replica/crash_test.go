@@ -170,8 +170,8 @@ func (s *scene) recovered(disk *vfs.Mem) error {
 	}
 	s.node.Adopt(set)
 	defer set.Close(-1)
-	if set.RecoveredCompletely() != s.node.Policy.Synced && s.anythingSent() {
-		return fmt.Errorf("recovered completely: %v", set.RecoveredCompletely())
+	if epoch := set.PreviousEpoch(); epoch >= 0 != s.node.Policy.Synced && s.anythingSent() {
+		return fmt.Errorf("the last life's epoch is %d", epoch)
 	}
 	for topic, id := range s.topics {
 		for index := range int32(2) {

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,10 +23,13 @@ const (
 	logStartFile      = "log-start-offset-checkpoint"
 	highWatermarkFile = "replication-offset-checkpoint"
 	cleanFile         = ".kafka_cleanshutdown"
-	// distrustFile is there while records may have been acknowledged that are
-	// not on disk: a partition under policy os, or a failed sync. A clean stop
-	// removes it.
-	distrustFile = "strom-unsynced"
+	// syncedFile is there while all that this broker has acknowledged is on disk,
+	// and names the epoch under which it last registered, in the form of cleanFile.
+	// It goes before a record is acknowledged that is not on disk (a partition
+	// under policy os), when a sync fails elsewhere, and with a clean stop, whose
+	// own mark says the same. A directory with neither may have lost records in
+	// a crash: those of Apache Kafka, for one, which does not sync.
+	syncedFile = "strom-synced"
 )
 
 // Dir is one log directory.
@@ -38,14 +42,15 @@ type Dir struct {
 	logger   *slog.Logger
 	moved    atomic.Bool // high watermarks, since they were last written down
 	waiters  sync.Pool   // of *waiter, to be used again
-	noting   sync.Mutex  // held while distrustFile is written
+	noting   sync.Mutex  // held while syncedFile is written or removed
 
-	mu         sync.Mutex
-	err        error // why it is offline
-	distrusted bool
-	clean      bool                                        // it was stopped cleanly before this start
-	count      int                                         // partitions in it
-	saved      map[string]map[model.Partition]model.Offset // what the checkpoint files say
+	mu       sync.Mutex
+	err      error                                       // why it is offline
+	unsynced bool                                        // records may be acknowledged that are not on disk
+	previous model.BrokerEpoch                           // of the last life, if it lost nothing it acknowledged; else -1
+	clean    bool                                        // it was stopped cleanly before this start
+	count    int                                         // partitions in it
+	saved    map[string]map[model.Partition]model.Offset // what the checkpoint files say
 }
 
 // Path is where the directory is.
@@ -81,26 +86,66 @@ func isDisk(err error) bool {
 	return errors.As(err, &errno)
 }
 
-// distrust notes durably that this directory's records may be acknowledged
-// without being on disk. In an offline directory that cannot be noted, nor need
-// it: the others are told too.
+// distrust takes the mark of a synced directory away durably: from now on its
+// records may be acknowledged without being on disk. In an offline directory that
+// cannot be done, nor need it: the others are told too.
 func (d *Dir) distrust() error {
 	d.noting.Lock() // partitions of one new topic come here at once
 	defer d.noting.Unlock()
 	d.mu.Lock()
-	known := d.distrusted || d.err != nil
+	known := d.unsynced || d.err != nil
 	d.mu.Unlock()
 	if known {
 		return nil
 	}
-	if err := vfs.WriteFileAtomic(d.fs, d.file(distrustFile), nil); err != nil {
+	if err := d.removeFile(syncedFile); err != nil {
 		return fmt.Errorf("note that %s holds unsynced records: %w", d.path, err)
 	}
 	d.mu.Lock()
-	d.distrusted = true
+	d.unsynced = true
 	d.mu.Unlock()
 	return nil
 }
+
+// vouch marks the directory as synced in the life of the broker that epoch names.
+// Without the mark, as on a full disk, a crash counts as unclean.
+func (d *Dir) vouch(epoch model.BrokerEpoch) error {
+	d.noting.Lock()
+	defer d.noting.Unlock()
+	d.mu.Lock()
+	not := d.unsynced || d.err != nil
+	d.mu.Unlock()
+	if not {
+		return nil
+	}
+	return d.writeEpoch(syncedFile, epoch)
+}
+
+// writeEpoch and readEpoch are for the files that name a broker epoch. readEpoch
+// is -1 for a file that does not: older Kafka leaves cleanFile empty.
+func (d *Dir) writeEpoch(file string, epoch model.BrokerEpoch) error {
+	return vfs.WriteFileAtomic(d.fs, d.file(file), fmt.Appendf(nil, `{"version":0,"brokerEpoch":%d}`, epoch))
+}
+
+func (d *Dir) readEpoch(file string) (epoch model.BrokerEpoch, there bool, err error) {
+	text, err := vfs.ReadFile(d.fs, d.file(file), maxEpochFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return -1, false, nil
+	}
+	if err != nil {
+		return -1, false, err
+	}
+	var content struct {
+		BrokerEpoch *model.BrokerEpoch `json:"brokerEpoch"`
+	}
+	if json.Unmarshal(text, &content) != nil || content.BrokerEpoch == nil {
+		return -1, true, nil
+	}
+	return *content.BrokerEpoch, true, nil
+}
+
+// maxEpochFile bounds a file that names an epoch.
+const maxEpochFile = 4096
 
 // make creates the directory if it is not there.
 func (d *Dir) make() error {

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -138,7 +139,7 @@ func (f *fetcher) connect(ctx context.Context) error {
 	f.link = nil
 	bounded, cancel := context.WithTimeout(ctx, connectPatience)
 	defer cancel()
-	l, err := f.o.Connect(bounded, f.key.leader)
+	l, err := f.o.Connect(bounded, f.key.leader, slices.Index(f.set.dirs, f.key.dir))
 	if err == nil {
 		f.link = l
 	}
@@ -157,6 +158,9 @@ func (f *fetcher) disconnect() {
 
 // errHurry ends a fetch that waits at the leader while there is news.
 var errHurry = errors.New("fetch is cut short: there is more to fetch")
+
+// The connection is closed with it. The leader hears a fetcher's newest connection
+// only, see package fetch: what is under way on the old one is never news again.
 
 // hurry is how often a waiting fetch may be cut short. Partitions that come to a
 // leader in an election need not wait until the leader answers a fetch without

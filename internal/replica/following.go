@@ -12,8 +12,9 @@ import (
 
 // FollowOptions are what following needs.
 type FollowOptions struct {
-	// Connect reaches the leader by the listener between brokers.
-	Connect func(ctx context.Context, leader model.NodeID) (*link.Link, error)
+	// Connect reaches the leader by the listener between brokers, for the fetcher
+	// of the log directory of that number.
+	Connect func(ctx context.Context, leader model.NodeID, dir int) (*link.Link, error)
 	Version func() metadata.Version  // finalised in the cluster
 	Epoch   func() model.BrokerEpoch // of this life of the broker, negative until it is known
 	Session follow.Config

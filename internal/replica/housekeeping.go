@@ -9,7 +9,6 @@ import (
 	"github.com/stromkafka/strom/internal/commitlog"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/model"
-	"github.com/stromkafka/strom/internal/vfs"
 )
 
 // chore is something done again and again for the whole Set.
@@ -230,8 +229,8 @@ func (s *Set) closeDir(d *Dir, epoch model.BrokerEpoch) error {
 			return err
 		}
 	}
-	if err := d.removeFile(distrustFile); err != nil {
+	if err := d.writeEpoch(cleanFile, epoch); err != nil {
 		return err
 	}
-	return vfs.WriteFileAtomic(d.fs, d.file(cleanFile), fmt.Appendf(nil, `{"version":0,"brokerEpoch":%d}`, epoch))
+	return d.removeFile(syncedFile)
 }

@@ -28,7 +28,7 @@ func Open(ctx context.Context, o Options) (*Set, error) {
 	s := &Set{o: o, image: metadata.Empty, partitions: map[partitionKey]*Partition{}}
 	s.following = newFollowing(s, o.Follow)
 	for _, d := range o.Dirs {
-		s.dirs = append(s.dirs, &Dir{path: d.Path, id: d.ID, fs: o.FS, flushers: newFlushers(cmp.Or(o.Flushers, defaultFlushers)), onFail: s.dirFailed, logger: o.Logger,
+		s.dirs = append(s.dirs, &Dir{path: d.Path, id: d.ID, fs: o.FS, flushers: newFlushers(cmp.Or(o.Flushers, defaultFlushers)), onFail: s.dirFailed, logger: o.Logger, previous: -1,
 			waiters: sync.Pool{New: newWaiter}})
 	}
 	s.complete.Store(true)
@@ -74,9 +74,6 @@ func (s *Set) openDir(ctx context.Context, d *Dir) error {
 	clean, err := d.begin()
 	if err != nil {
 		return err
-	}
-	if !clean && d.distrusted {
-		s.complete.Store(false)
 	}
 	if err := s.readCheckpoints(d); err != nil {
 		return err
@@ -132,15 +129,24 @@ func together[T any](n int, items []T, do func(T) error) error {
 }
 
 // begin tells whether the directory was stopped cleanly, and takes the sign away:
-// a crash from now on is an unclean stop.
+// a crash from now on is an unclean stop. What was on disk then is so until the
+// broker acknowledges more, so the other mark is there first.
 func (d *Dir) begin() (clean bool, err error) {
-	if clean, err = d.exists(cleanFile); err != nil {
+	previous, clean, err := d.readEpoch(cleanFile)
+	switch {
+	case err != nil:
+		return false, err
+	case !clean:
+		previous, _, err = d.readEpoch(syncedFile)
+	case previous >= 0:
+		if err := d.writeEpoch(syncedFile, previous); err != nil {
+			return false, err
+		}
+	}
+	if err != nil {
 		return false, err
 	}
-	if d.distrusted, err = d.exists(distrustFile); err != nil {
-		return false, err
-	}
-	d.clean = clean
+	d.previous, d.clean = previous, clean
 	return clean, d.removeFile(cleanFile)
 }
 

@@ -135,11 +135,32 @@ func (s *Set) Partitions() []*Partition {
 // Dirs are the log directories, offline ones too.
 func (s *Set) Dirs() []*Dir { return s.dirs }
 
-// RecoveredCompletely tells whether all that this broker ever acknowledged is
-// still here, although it may not have stopped cleanly: every partition was
-// under policy fsync, no sync failed, and nothing known to be committed is
-// missing. Such a broker may register with its previous broker epoch.
-func (s *Set) RecoveredCompletely() bool { return s.complete.Load() }
+// PreviousEpoch is the epoch of this broker's last life if all that it ever
+// acknowledged is still here, although that life may not have ended cleanly:
+// every directory was marked as synced by it, and nothing known to be committed
+// is missing. Else it is -1. It is what the broker registers with.
+func (s *Set) PreviousEpoch() model.BrokerEpoch {
+	previous := s.dirs[0].previous
+	for _, d := range s.dirs {
+		if d.previous != previous {
+			return -1
+		}
+	}
+	if !s.complete.Load() {
+		return -1
+	}
+	return previous
+}
+
+// Registered marks the directories as synced in the life that the epoch names.
+// Until then a crash is one of the life before.
+func (s *Set) Registered(epoch model.BrokerEpoch) {
+	for _, d := range s.dirs {
+		if err := d.vouch(epoch); err != nil {
+			s.o.Logger.Warn("log directory cannot be marked as synced: a crash will count as unclean", "dir", d.path, "error", err)
+		}
+	}
+}
 
 func (s *Set) add(p *Partition) {
 	s.mu.Lock()

@@ -309,8 +309,8 @@ func TestFailedSync(t *testing.T) {
 		if _, err := bad.Read(replica.ReadRequest{LeaderEpoch: -1, LastFetchedEpoch: -1}); !errors.Is(err, kerr.KafkaStorageError) {
 			t.Errorf("read: %v", err)
 		}
-		if len(failed) != 1 || failed[0] != bad.Dir().ID() || n.Set.RecoveredCompletely() {
-			t.Errorf("failed directories %v, complete %v", failed, n.Set.RecoveredCompletely())
+		if len(failed) != 1 || failed[0] != bad.Dir().ID() || n.Set.PreviousEpoch() >= 0 {
+			t.Errorf("failed directories %v, vouched for: %v", failed, n.Set.PreviousEpoch() >= 0)
 		}
 		if err := mustAppend(t, good, "x").Wait(t.Context()); err != nil {
 			t.Errorf("the other directory: %v", err)

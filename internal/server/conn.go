@@ -27,6 +27,7 @@ type conn struct {
 	listener *Listener
 	net      net.Conn
 	id       string
+	number   uint64
 	addr     netip.Addr
 	host     string
 	log      *slog.Logger
@@ -51,7 +52,7 @@ func (s *Server) newConn(l *Listener, nc net.Conn, addr netip.Addr, number uint6
 	if addr.IsValid() {
 		c.host = addr.String()
 	}
-	c.id = fmt.Sprintf("%v-%v-%d", nc.LocalAddr(), nc.RemoteAddr(), number)
+	c.id, c.number = fmt.Sprintf("%v-%v-%d", nc.LocalAddr(), nc.RemoteAddr(), number), number
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	memory := &lease{budget: s.memory, evict: func() { c.fail(errSlow) }}
 	if l.Internal {
@@ -143,7 +144,7 @@ func (c *conn) dispatch(f *frame) error {
 		c.learnSoftware(asks)
 	}
 	r := &Request{Header: header, Body: body, Frame: f.data, Listener: c.listener.Name, Internal: c.listener.Internal,
-		Principal: auth.Anonymous, ClientAddr: c.addr, ClientHost: c.host, ConnectionID: c.id, Software: c.software, ReceivedAt: received}
+		Principal: auth.Anonymous, ClientAddr: c.addr, ClientHost: c.host, ConnectionID: c.id, ConnectionNumber: c.number, Software: c.software, ReceivedAt: received}
 	if route.begin != nil {
 		return c.begin(route.begin, r, f)
 	}

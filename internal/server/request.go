@@ -22,9 +22,11 @@ type Request struct {
 	ClientAddr   netip.Addr // not valid when the connection has no IP address
 	ClientHost   string     // ClientAddr as text, or the address of the connection
 	ConnectionID string     // unique while the process lives
-	Software     Software
-	ReceivedAt   time.Time // when the frame was complete
-	Forwarded    bool      // came inside an Envelope; Principal and Client* are the original's
+	// ConnectionNumber is higher the later the connection was accepted.
+	ConnectionNumber uint64
+	Software         Software
+	ReceivedAt       time.Time // when the frame was complete
+	Forwarded        bool      // came inside an Envelope; Principal and Client* are the original's
 }
 
 // Software is what a client said that it is, in ApiVersions (KIP-511). Empty when

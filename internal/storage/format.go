@@ -105,10 +105,7 @@ func (f *format) standalone() ([]initialVoter, error) {
 // features, then the overrides.
 func (f *format) chooseLevels() error {
 	unstable := f.o.Values.Bool("unstable.feature.versions.enable")
-	f.version = metadata.ProductionVersion
-	if unstable {
-		f.version = metadata.LatestVersion
-	}
+	f.version = newestVersion(unstable)
 	asked, features := f.o.ReleaseVersion != "", slices.Clone(f.o.Features)
 	if asked {
 		var err error

@@ -1,8 +1,8 @@
 // Package storage is about a node's directories before anything runs in them:
 // formatting them, telling which cluster and node they belong to
-// (meta.properties), holding them against a second process (.lock), and knowing
-// whether the last stop was clean (.kafka_cleanshutdown). Files and the texts of
-// the commands are those of Apache Kafka 4.3, see docs/formats/directories.md.
+// (meta.properties), and holding them against a second process (.lock). Files and
+// the texts of the commands are those of Apache Kafka 4.3, see
+// docs/formats/directories.md.
 package storage
 
 import (

@@ -400,33 +400,6 @@ func TestFeatureDependencies(t *testing.T) {
 	}
 }
 
-func TestCleanShutdown(t *testing.T) {
-	fsys := vfs.NewMem()
-	dirs := []LogDir{{Path: "/a"}, {Path: "/b"}}
-	for _, d := range dirs {
-		write(t, fsys, d.Path+"/x", "")
-		if err := WriteCleanShutdown(fsys, d.Path, 42); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if epoch, err := PreviousBrokerEpoch(fsys, dirs); epoch != 42 || err != nil {
-		t.Error(epoch, err)
-	}
-	if err := RemoveCleanShutdown(fsys, "/b"); err != nil {
-		t.Fatal(err)
-	}
-	if epoch, err := PreviousBrokerEpoch(fsys, dirs); epoch != -1 || err != nil {
-		t.Error(epoch, err)
-	}
-	if _, clean, err := CleanShutdown(fsys, "/b"); clean || err != nil {
-		t.Error(clean, err)
-	}
-	write(t, fsys, "/b/.kafka_cleanshutdown", "")
-	if epoch, clean, err := CleanShutdown(fsys, "/b"); epoch != -1 || !clean || err != nil {
-		t.Error(epoch, clean, err)
-	}
-}
-
 // Power is lost after each operation of the first start: either the next start
 // formats again or it finds what was formatted, and never half of it.
 func TestFormatLosesPower(t *testing.T) {

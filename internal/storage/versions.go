@@ -20,19 +20,24 @@ func parseRelease(text string, unstable bool) (metadata.Version, error) {
 	if parts := strings.Split(text, "."); len(parts) > 2 {
 		name = strings.Join(parts[:2], ".")
 	}
-	v, err := metadata.ParseVersion(name)
-	if err == nil && (unstable || v <= metadata.ProductionVersion) {
+	newest := newestVersion(unstable)
+	if v, err := metadata.ParseVersion(name, newest); err == nil {
 		return v, nil
-	}
-	newest := metadata.ProductionVersion
-	if unstable {
-		newest = metadata.LatestVersion
 	}
 	var names []string
 	for v := metadata.MinVersion; v <= newest; v++ {
 		names = append(names, v.String())
 	}
 	return 0, fmt.Errorf("Unknown metadata.version '%s'. Supported metadata.version are: %s", text, strings.Join(names, ", ")) //nolint:staticcheck // Kafka's text
+}
+
+// newestVersion is the newest level that a node registers, and so the newest that
+// a cluster can be formatted at.
+func newestVersion(unstable bool) metadata.Version {
+	if unstable {
+		return metadata.UnstableVersion
+	}
+	return metadata.ProductionVersion
 }
 
 // dynamicQuorums is the level from which kraft.version 1 belongs to a release

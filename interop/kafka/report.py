@@ -66,7 +66,9 @@ def case_result(case):
             if 'layout not asked for' in text:
                 return 'other layout', ''
             found = re.search(r'TestAbortedException: ([^\n]{0,160})', text)
-            return 'skipped', found.group(1) if found else text.strip().split('\n')[0][:160]
+            cause = re.search(r'^Caused by: [\w.]*?(\w+: [^\n]{0,160})', text, re.M)
+            why = found.group(1) if found else text.strip().split('\n')[0][:160]
+            return 'skipped', why + (' (%s)' % cause.group(1) if cause else '')
     return 'passed', ''
 
 
@@ -98,6 +100,20 @@ def class_result(report, entry):
     if os.path.exists(cut):
         tests['(whole class)'] = {'': {'failed': [open(cut).read().strip()]}}
     result['seconds'] = int(open(os.path.join(report, entry['class'] + '.seconds')).read())
+    return result
+
+
+def unexcused(result, reference):
+    """Counts what was skipped as failed where Apache Kafka passes more in the same set-up: what the test asks for is there."""
+    for method, layout, counts in outcomes(result):
+        lacking = reference.get(method, {}).get(layout, {}).get('passed', 0) - counts.get('passed', 0)
+        excused = counts.get('skipped', [])
+        if lacking <= 0 or not excused:
+            continue
+        counts.setdefault('failed', []).extend('passes with Apache Kafka: ' + why for why in excused[:lacking])
+        counts['skipped'] = excused[lacking:]
+        if not counts['skipped']:
+            del counts['skipped']
     return result
 
 
@@ -162,10 +178,12 @@ def judge(arguments):
     recording = arguments[0] == '--reference'
     report = arguments[-1]
     results = {e['class']: class_result(report, e) for e in load(os.path.join(report, 'selected.json'))}
-    store(os.path.join(report, 'results.json'), results)
     references = load(REFERENCE)
     if recording:
         record(references, results)
+    else:
+        results = {name: unexcused(result, references.get(name, {})) for name, result in results.items()}
+    store(os.path.join(report, 'results.json'), results)
     sum_of = collections.Counter()
     for name, result in results.items():
         for method, layout, counts in outcomes(result):

@@ -48,7 +48,7 @@ func (h *Fetch) Handle(ctx context.Context, r *server.Request) wire.Response {
 	c := fetchCall{Fetch: h, r: r, img: h.Image(), follower: follower(req), rack: req.RackID}
 	running, err := h.Sessions.Begin(fetch.Request{
 		SessionID: req.SessionID, SessionEpoch: req.SessionEpoch,
-		Follower: c.follower != model.NoNode, UsesIDs: version >= 13,
+		Fetcher: c.fetcher(), Connection: r.ConnectionNumber, UsesIDs: version >= 13,
 		Topics: req.Topics, Forgotten: req.ForgottenTopicsData,
 	})
 	if err != nil {
@@ -116,6 +116,14 @@ type fetchCall struct {
 	img      *metadata.Image
 	follower model.NodeID
 	rack     string
+}
+
+// fetcher is who fetches, nil if it is a consumer.
+func (c *fetchCall) fetcher() *fetch.Fetcher {
+	if c.follower == model.NoNode {
+		return nil
+	}
+	return &fetch.Fetcher{Follower: c.follower, ClientID: c.r.ClientID()}
 }
 
 // Closer implements fetch.Resolver with the rules of RackAwareReplicaSelector: this

@@ -106,3 +106,56 @@ func TestWaitingFetchIsOldNews(t *testing.T) {
 		}
 	})
 }
+
+// TestOldConnectionIsOldNews: a fetch that the leader handles only after those of
+// the follower's next connection takes the follower back in no order of events.
+// The fetcher of another log directory has a connection of its own.
+func TestOldConnectionIsOldNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBroker(t, vfs.NewMem(), replicatest.Fsync)
+		b.id = model.TopicID{0: 60, 15: 160}
+		r := replicatest.PartitionRecord(b.id, 0)
+		r.Replicas, r.ISR = []int32{1, 2}, []int32{1, 2}
+		r.Directories = append(r.Directories, r.Directories[0])
+		b.node.Records(&wire.TopicRecord{Name: "two", TopicID: model.UUID(b.id)}, r)
+		p := b.node.Partition(b.id, 0)
+		if _, _, err := p.Append(replicatest.Batch("x"), 1, replica.Client); err != nil {
+			t.Fatal(err)
+		}
+		fetchOn := func(connection uint64, client string, offset int64, wait, minBytes int32) *wire.FetchResponse {
+			req := b.fetchRequest(17, 0)
+			req.SessionEpoch = 0 // begins a session
+			req.ReplicaState.ReplicaID, req.ReplicaState.ReplicaEpoch = 2, -1
+			req.MaxWaitMS, req.MinBytes = wait, minBytes
+			q := &req.Topics[0].Partitions[0]
+			q.FetchOffset, q.CurrentLeaderEpoch = offset, 0
+			asked := request(17, req)
+			asked.Header.ClientID, asked.ConnectionNumber = &client, connection
+			return b.fetch.Handle(t.Context(), asked).(*wire.FetchResponse)
+		}
+		end := func() model.Offset {
+			t.Helper()
+			got := p.Readable(0)
+			if len(got) != 1 {
+				t.Fatalf("%+v", got)
+			}
+			return got[0].End
+		}
+		waiting := make(chan *wire.FetchResponse)
+		go func() { waiting <- fetchOn(4, "fetcher-0", 0, 10_000, 1_000) }()
+		synctest.Wait()
+		fetchOn(5, "fetcher-0", 1, 0, 1)
+		if got := (<-waiting).ErrorCode; got == 0 {
+			t.Error("a fetch on the old connection waits on")
+		}
+		if got := fetchOn(4, "fetcher-0", 0, 0, 1).ErrorCode; got != kerr.FetchSessionIDNotFound.Code {
+			t.Errorf("a fetch on the old connection: error %d", got)
+		}
+		if got := end(); got != 1 {
+			t.Errorf("the follower was taken back to %d", got)
+		}
+		if got := fetchOn(3, "fetcher-1", 1, 0, 1).ErrorCode; got != 0 {
+			t.Errorf("the other fetcher: error %d", got)
+		}
+	})
+}

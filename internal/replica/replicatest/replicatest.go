@@ -94,9 +94,14 @@ func (n *Node) Open(o replica.Options) {
 	n.Adopt(set)
 }
 
-// Adopt makes a Set the node's and applies the metadata so far.
+// Epoch is the broker's epoch in all of its lives.
+const Epoch model.BrokerEpoch = 7
+
+// Adopt makes a Set the node's, registers the broker and applies the metadata so
+// far.
 func (n *Node) Adopt(set *replica.Set) {
 	n.Set = set
+	set.Registered(Epoch)
 	set.Apply(&metadata.Change{From: metadata.Empty, To: n.Image()})
 }
 
