@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,9 +18,10 @@ type CleanOptions struct {
 	Now    time.Time
 	Memory int64   // of the map of keys
 	Load   float64 // how full the map may become
-	// Persist writes the log's recovery point down before the first segment is
-	// replaced: recovery must not look for order in what a cleaning has left.
-	Persist func(model.Offset) error
+	// Point is the recovery point that is written down: a restart reads nothing
+	// below, and only what is below is cleaned.
+	Point  model.Offset
+	Buffer int // bytes to be written at once; 0 is 512 KiB
 	// Throttle is asked for every so many bytes read or written, and waits.
 	Throttle func(ctx context.Context, bytes int) error
 }
@@ -90,20 +92,11 @@ func (l *Log) stopCompaction() (resume func()) {
 }
 
 func (l *Log) clean(ctx context.Context, c Compaction, o CleanOptions) (Cleaned, error) {
-	point, err := l.Checkpoint()
-	if err != nil {
-		return Cleaned{}, err
-	}
-	if o.Persist != nil {
-		if err := o.Persist(point); err != nil {
-			return Cleaned{}, err
-		}
-	}
 	w := &cleaning{
 		log: l, ctx: ctx, o: o, cfg: *l.config.Load(), from: c.From, to: c.To,
 		filter: batch.Filter{Reader: batch.Reader{MaxDecompressed: maxDecompressed}},
 	}
-	if err := w.collect(point); err != nil {
+	if err := w.collect(o.Point); err != nil {
 		return Cleaned{}, err
 	}
 	if w.to <= c.From {
@@ -400,7 +393,7 @@ func (w *cleaning) note(b batch.Batch) error {
 	}
 	w.stats.BytesKept += int64(len(b))
 	w.out.note(b, int64(len(b)), w.cfg.IndexInterval)
-	if len(w.buf) < copyBuffer {
+	if len(w.buf) < cmp.Or(w.o.Buffer, copyBuffer) {
 		return nil
 	}
 	return w.flush()

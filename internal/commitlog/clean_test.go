@@ -156,7 +156,10 @@ func (c *compactor) clean() error {
 	if err != nil {
 		return err
 	}
-	o := CleanOptions{Now: c.now, Memory: 24 * 1000, Load: 0.9, Persist: func(p model.Offset) error { c.point = p; return nil }}
+	if c.point, err = c.l.Checkpoint(); err != nil {
+		return err
+	}
+	o := CleanOptions{Now: c.now, Memory: 24 * 1000, Load: 0.9, Point: c.point}
 	if c.rng.IntN(3) == 0 {
 		o.Memory = 24 * 12 // full after few keys
 	}
@@ -407,7 +410,7 @@ func cleanUntil(c *compactor, at int, keep func() bool) *vfs.Mem {
 	faulty.SetHook(func(op vfs.Op) error {
 		if op.Kind.Changes() {
 			if n == at {
-				left, point = mem.PowerLoss(keep), c.point
+				left = mem.PowerLoss(keep)
 			}
 			n++
 		}
@@ -417,7 +420,7 @@ func cleanUntil(c *compactor, at int, keep func() bool) *vfs.Mem {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	o := CleanOptions{Now: c.now, Memory: 24 * 1000, Load: 0.9, Persist: func(p model.Offset) error { c.point = p; return nil }}
+	o := CleanOptions{Now: c.now, Memory: 24 * 1000, Load: 0.9, Point: point}
 	_, err = c.l.Clean(context.Background(), d, o)
 	c.cleaned = d.To
 	faulty.SetHook(nil)

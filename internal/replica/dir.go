@@ -21,6 +21,7 @@ const (
 	recoveryPointFile = "recovery-point-offset-checkpoint"
 	logStartFile      = "log-start-offset-checkpoint"
 	highWatermarkFile = "replication-offset-checkpoint"
+	cleanerFile       = "cleaner-offset-checkpoint"
 	cleanFile         = ".kafka_cleanshutdown"
 	// distrustFile is there while records may have been acknowledged that are
 	// not on disk: a partition under policy os, or a failed sync. A clean stop
@@ -39,6 +40,7 @@ type Dir struct {
 	moved    atomic.Bool // high watermarks, since they were last written down
 	waiters  sync.Pool   // of *waiter, to be used again
 	noting   sync.Mutex  // held while distrustFile is written
+	cleaning sync.Mutex  // held while cleanerFile is written
 
 	mu         sync.Mutex
 	err        error // why it is offline
@@ -176,5 +178,9 @@ func (d *Dir) forget(names []model.Partition) error {
 			return err
 		}
 	}
-	return nil
+	return d.changeCleaned(func(all map[model.Partition]model.Offset) {
+		for _, name := range names {
+			delete(all, name)
+		}
+	})
 }
