@@ -92,6 +92,8 @@ type scanner struct {
 	value       []byte
 	headers     []byte
 	headerCount int32
+	raw         []byte // all of it
+	tail        []byte // what follows its timestamp
 	err         error
 }
 
@@ -125,6 +127,7 @@ func (s *scanner) next() bool {
 		return false
 	}
 	body := s.rest[n : n+int(size)]
+	s.raw = s.rest[:n+int(size)]
 	s.rest = s.rest[n+int(size):]
 	if !s.parse(body) {
 		s.err = kerr.InvalidRecord.With("record structure is broken")
@@ -140,6 +143,7 @@ func (s *scanner) parse(b []byte) bool {
 		return false
 	}
 	b = b[n:]
+	s.tail = b
 	s.timestamp = s.baseTime + delta
 	if s.fixedTime {
 		s.timestamp = s.appendTime

@@ -28,7 +28,7 @@ func (n *node) openReplicas(ctx context.Context) (*replica.Set, error) {
 	}
 	return replica.Open(ctx, replica.Options{
 		Self: n.config.ID, FS: n.fs, Files: n.files, Dirs: dirs, Logger: n.log, Now: n.now,
-		Config: n.topicConfig, CaughtUp: n.caughtUp, Brokers: brokers{&n.view},
+		Config: n.topicConfig, Cleaner: n.cleanerConfig, CaughtUp: n.caughtUp, Brokers: brokers{&n.view},
 		LagMax:          v.MS("replica.lag.time.max.ms"),
 		RecoveryThreads: v.Int("num.recovery.threads.per.data.dir"),
 		RecoveryPoints:  v.MS("log.flush.offset.checkpoint.interval.ms"),
@@ -126,6 +126,23 @@ func (n *node) topicConfig(img *metadata.Image, topic string) replica.TopicConfi
 	return replica.TopicConfig{Log: logConfig(t, n.values), MinISR: t.MinISR, Synced: t.Fsync}
 }
 
+// cleanerConfig is what compaction may use on this broker.
+func (n *node) cleanerConfig(img *metadata.Image) replica.CleanerConfig {
+	v, err := n.dynamicValues(img)
+	if err != nil { // topicConfig tells of it
+		v = n.values
+	}
+	c := replica.CleanerConfig{
+		Threads: v.Int("log.cleaner.threads"), Memory: v.Long("log.cleaner.dedupe.buffer.size"),
+		Load: v.Double("log.cleaner.io.buffer.load.factor"), Buffer: v.Int("log.cleaner.io.buffer.size"),
+		BytesPerSecond: v.Double("log.cleaner.io.max.bytes.per.second"), Backoff: v.MS("log.cleaner.backoff.ms"),
+	}
+	if !v.Bool("log.cleaner.enable") {
+		c.Threads = 0
+	}
+	return c
+}
+
 // The resource types of configurations.
 const (
 	configTopic  = 2
@@ -152,6 +169,8 @@ func logConfig(t config.TopicSettings, v *config.Values) commitlog.Config {
 		MaxMessageBytes: t.MaxMessageBytes,
 		RetentionBytes:  t.RetentionBytes, RetentionAge: t.Retention,
 		DeleteDelay: t.FileDeleteDelay, Delete: t.Delete, Compact: t.Compact,
+		DeleteRetention: t.DeleteRetention, MinCompactionLag: t.MinCompactionLag, MaxCompactionLag: t.MaxCompactionLag,
+		MinCleanableRatio:  t.MinCleanableRatio,
 		TimestampBeforeMax: t.TimestampBefore, TimestampAfterMax: t.TimestampAfter,
 		Recompress:         t.Compression != "producer",
 		Codec:              codecs[t.Compression],

@@ -307,7 +307,7 @@ func (l *Log) makeRoom(b batch.Batch, size int64, cfg *Config, now time.Time) er
 	}
 	switch {
 	case s.size > 0 && s.size+size > cfg.SegmentBytes:
-	case s.size > 0 && s.waited(now, b.MaxTimestamp()) > cfg.SegmentAge-s.jitter:
+	case s.size > 0 && s.waited(now, b.MaxTimestamp()) > cfg.maxAge()-s.jitter:
 	case s.size > 0 && s.full(cfg.IndexBytes):
 	case !fits(s.base, b.LastOffset()):
 		if s.size == 0 {

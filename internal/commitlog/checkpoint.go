@@ -15,11 +15,13 @@ import (
 )
 
 // The offset checkpoints of a log directory, one line a partition: up to where
-// logs need no recovery, the high watermarks, the log start offsets.
+// logs need no recovery, the high watermarks, the log start offsets, and how far
+// cleanings have come.
 const (
 	RecoveryPointFile = "recovery-point-offset-checkpoint"
 	HighWatermarkFile = "replication-offset-checkpoint"
 	LogStartFile      = "log-start-offset-checkpoint"
+	CleanerFile       = "cleaner-offset-checkpoint"
 )
 
 // maxTextFile bounds what is read of a checkpoint: a million partitions.

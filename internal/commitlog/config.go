@@ -22,6 +22,10 @@ type Config struct {
 	DeleteDelay        time.Duration // file.delete.delay.ms
 	Delete             bool          // cleanup.policy has delete
 	Compact            bool          // cleanup.policy has compact
+	DeleteRetention    time.Duration // delete.retention.ms: how long tombstones stay
+	MinCompactionLag   time.Duration // min.compaction.lag.ms
+	MaxCompactionLag   time.Duration // max.compaction.lag.ms
+	MinCleanableRatio  float64       // min.cleanable.dirty.ratio
 	Timestamps         batch.TimestampType
 	TimestampBeforeMax time.Duration // message.timestamp.before.max.ms
 	TimestampAfterMax  time.Duration // message.timestamp.after.max.ms
@@ -43,10 +47,21 @@ func DefaultConfig() Config {
 		RetentionAge:       7 * 24 * time.Hour,
 		DeleteDelay:        time.Minute,
 		Delete:             true,
+		DeleteRetention:    24 * time.Hour,
+		MaxCompactionLag:   math.MaxInt64,
+		MinCleanableRatio:  0.5,
 		TimestampBeforeMax: math.MaxInt64,
 		TimestampAfterMax:  time.Hour,
 		ProducerExpiration: 24 * time.Hour,
 	}
+}
+
+// maxAge is after how long a segment is full: one that is active is not cleaned.
+func (c *Config) maxAge() time.Duration {
+	if c.Compact && c.MaxCompactionLag > 0 {
+		return min(c.SegmentAge, c.MaxCompactionLag)
+	}
+	return c.SegmentAge
 }
 
 // maxDecompressed bounds the memory of looking into one compressed batch.

@@ -17,6 +17,7 @@
 package commitlog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -54,8 +55,10 @@ type Options struct {
 	RecoveryPoint model.Offset
 	LogStart      model.Offset
 	CleanShutdown bool
-	Now           func() time.Time
-	Logger        *slog.Logger
+	// Cleaned is how far cleanings have come: below it there may be gaps.
+	Cleaned model.Offset
+	Now     func() time.Time
+	Logger  *slog.Logger
 	// OnFailure is told, once and on a goroutine of a caller, why the log went
 	// offline. It must not call the log. May be nil.
 	OnFailure func(error)
@@ -67,11 +70,12 @@ type Options struct {
 // Log is one partition's log. All methods may be called concurrently. An idle
 // log has no goroutine, timer or buffer.
 //
-// There are three locks, taken in this order. checkpointing keeps checkpoints,
-// truncations and retention apart; append covers everything that changes the
+// There are four locks, taken in this order. compacting is held by a cleaning, and
+// by what stops one; checkpointing keeps checkpoints, truncations, retention and
+// the replacing of segments apart; append covers everything that changes the
 // log, and in an append no more than the write(2); mu covers the fields below it
 // and nothing that blocks. Fields of segments and producers
-// change under both, so that either is enough to read them.
+// change under the last two, so that either is enough to read them.
 type Log struct {
 	fs        vfs.FS
 	files     *Files
@@ -84,6 +88,7 @@ type Log struct {
 	jitter    func() float64
 	config    atomic.Pointer[Config]
 
+	compacting    sync.Mutex
 	checkpointing sync.Mutex
 
 	append    sync.Mutex
@@ -110,6 +115,9 @@ type Log struct {
 	unindexed     []*segment // sealed since
 	snapshotted   []model.Offset
 	cuts          int64 // counts truncations
+	// stopCompacting ends the newest cleaning; none begins while stopping.
+	stopCompacting context.CancelCauseFunc
+	stopping       int
 }
 
 // Partition names the log.
@@ -282,6 +290,7 @@ func (l *Log) fail(err error) error {
 // closes the files. The caller then writes RecoveryPoint, which is End, to the
 // directory's checkpoint. Closing a failed log only closes its files.
 func (l *Log) Close() error {
+	defer l.stopCompaction()()
 	l.checkpointing.Lock()
 	defer l.checkpointing.Unlock()
 	l.append.Lock()

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/stromkafka/strom/internal/model"
@@ -122,97 +121,6 @@ func (l *Log) loadMetadata(id model.TopicID) error {
 		return fmt.Errorf("the directory is of topic id %v, not %v", l.topicID, id)
 	}
 	return nil
-}
-
-// finishSwaps removes what was to be removed, and finishes or takes back what
-// compaction was doing: a .swap file replaces the segments whose offsets it
-// covers, unless a .cleaned file says that its companions were not complete.
-func (l *Log) finishSwaps() error {
-	names, err := l.list()
-	if err != nil {
-		return err
-	}
-	var swaps []string
-	firstCleaned, anyCleaned := model.Offset(0), false
-	for _, name := range names {
-		switch {
-		case strings.HasSuffix(name, deletedSuffix) && !strings.HasSuffix(name, checkpointDeleted):
-			err = l.fs.Remove(l.path(name))
-		case strings.HasSuffix(name, cleanedSuffix):
-			if base, ok := segmentBase(strings.TrimSuffix(name, cleanedSuffix)); ok && (!anyCleaned || base < firstCleaned) {
-				firstCleaned, anyCleaned = base, true
-			}
-			err = l.fs.Remove(l.path(name))
-		case strings.HasSuffix(name, swapSuffix):
-			swaps = append(swaps, name)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if len(swaps) == 0 {
-		return nil
-	}
-	swaps = slices.DeleteFunc(swaps, func(name string) bool {
-		base, ok := segmentBase(strings.TrimSuffix(name, swapSuffix))
-		if ok && (!anyCleaned || base < firstCleaned) {
-			return false
-		}
-		err = errors.Join(err, l.fs.Remove(l.path(name)))
-		return true
-	})
-	if err != nil {
-		return err
-	}
-	return l.swapIn(swaps)
-}
-
-func (l *Log) swapIn(swaps []string) error {
-	from, to, err := l.swapRange(swaps)
-	if err != nil {
-		return err
-	}
-	names, err := l.list()
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if base, ok := segmentBase(name); ok && base >= from && base < to {
-			if err := l.fs.Remove(l.path(name)); err != nil {
-				return err
-			}
-		}
-	}
-	for _, name := range swaps {
-		if err := l.fs.Rename(l.path(name), l.path(strings.TrimSuffix(name, swapSuffix))); err != nil {
-			return err
-		}
-	}
-	return l.fs.SyncDir(l.dir)
-}
-
-// swapRange is the offsets that swapped segments cover.
-func (l *Log) swapRange(swaps []string) (from, to model.Offset, err error) {
-	first := true
-	for _, name := range swaps {
-		base, ok := parseName(strings.TrimSuffix(name, swapSuffix), logSuffix)
-		if !ok {
-			continue
-		}
-		s := newSegment(base, l.files.handle(l.path(name), vfs.ReadOnly), nil, nil, nil, l.now())
-		if s.size, err = s.log.size(); err == nil {
-			err = s.load()
-		}
-		if err = errors.Join(err, s.log.close()); err != nil {
-			return 0, 0, fmt.Errorf("%s: %w", name, err)
-		}
-		if first || base < from {
-			from = base
-		}
-		to = max(to, s.next)
-		first = false
-	}
-	return from, to, nil
 }
 
 // segmentBase is the offset in the name of a segment's file.

@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -92,6 +93,7 @@ func (l *Log) Read(from model.Offset, maxBytes int, limit model.Offset, minOne b
 		s, found, err := v.slice(from, min(limit, v.next), int64(maxBytes), minOne)
 		switch {
 		case v.cuts.Load() != v.cut: // a truncation came between
+		case errors.Is(err, errRemoved): // the segment was replaced, and its time is over
 		case err != nil || found:
 			return s, err
 		default:
@@ -166,28 +168,62 @@ func (l *Log) segmentOf(offset model.Offset) *segment {
 // first error.
 func (l *Log) Batches(from model.Offset) iter.Seq2[batch.Batch, error] {
 	return func(yield func(batch.Batch, error) bool) {
-		l.mu.Lock()
-		err := l.failure
-		if err == nil && (from < l.start || from > l.end()) {
-			err = ErrOutOfRange.With("offset %d is not within [%d, %d]", from, l.start, l.end())
-		}
-		var views []view
-		for _, s := range l.segments {
-			if s.next > from {
-				views = append(views, s.view())
+		next := from
+		each := func(b batch.Batch, err error) bool {
+			if err == nil {
+				next = b.NextOffset()
 			}
+			return yield(b, err)
 		}
-		l.mu.Unlock()
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		for i := range views {
-			if !views[i].each(from, yield) {
+		for {
+			views, err := l.viewsFrom(next)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !replaced(views, &next, each) {
 				return
 			}
 		}
 	}
+}
+
+// replaced yields the batches of segments from next on, which each moves; it ends
+// early, and true, when a segment was replaced and is gone.
+func replaced(views []view, next *model.Offset, each func(batch.Batch, error) bool) bool {
+	for i := range views {
+		gone := false
+		more := views[i].each(*next, func(b batch.Batch, err error) bool {
+			if gone = errors.Is(err, errRemoved); gone {
+				return false
+			}
+			return each(b, err)
+		})
+		if gone || !more {
+			return gone
+		}
+		*next = max(*next, views[i].next)
+	}
+	return false
+}
+
+// viewsFrom are the segments that hold what is at or after from.
+func (l *Log) viewsFrom(from model.Offset) ([]view, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failure != nil {
+		return nil, l.failure
+	}
+	if from < l.start || from > l.end() {
+		return nil, ErrOutOfRange.With("offset %d is not within [%d, %d]", from, l.start, l.end())
+	}
+	var views []view
+	for _, s := range l.segments {
+		if s.next > from {
+			views = append(views, s.view())
+		}
+	}
+	return views, nil
 }
 
 // each yields the segment's whole batches from the one that holds from on, and

@@ -33,7 +33,7 @@ func (l *Log) recover(o Options) (model.Offset, error) {
 		}
 		l.logger.Warn("log is not as a clean shutdown leaves it", "partition", l.partition, "error", err)
 	}
-	return min(o.RecoveryPoint, model.Offset(1<<62)), l.check(o.RecoveryPoint)
+	return min(o.RecoveryPoint, model.Offset(1<<62)), l.check(o.RecoveryPoint, o.Cleaned)
 }
 
 // trust loads the log as a clean shutdown left it.
@@ -52,7 +52,7 @@ func (l *Log) trust() (model.Offset, error) {
 
 // check recovers the segments from the one that holds the byte before the
 // recovery point on. At the first batch that is wrong, or missing, the log ends.
-func (l *Log) check(point model.Offset) error {
+func (l *Log) check(point, cleaned model.Offset) error {
 	first := 0
 	for i, s := range l.segments {
 		if s.base < point {
@@ -77,8 +77,12 @@ func (l *Log) check(point model.Offset) error {
 	}
 	for i := first; i < len(l.segments); i++ {
 		s := l.segments[i]
-		if i > first && l.hole(l.segments[i-1], s) {
-			return l.endAt(i)
+		if i > first {
+			if hole, err := l.hole(l.segments[i-1], s, cleaned); err != nil {
+				return err
+			} else if hole {
+				return l.endAt(i)
+			}
 		}
 		whole, err := l.checkSegment(s, point)
 		if err != nil {
@@ -92,15 +96,26 @@ func (l *Log) check(point model.Offset) error {
 }
 
 // hole reports whether batches are missing between two segments that were not
-// synced: Strom begins a segment where the one before ends, and only compaction,
-// which leaves segments that are not synced alone, makes gaps. A follower of a
-// compacted log has them too.
-func (l *Log) hole(before, s *segment) bool {
-	gap := s.base != before.next && !l.config.Load().Compact || s.base < before.next
+// synced: a segment begins where the one before ends, and cleanings keep it so.
+// Those of Apache Kafka do not, which is why gaps count for nothing as far as
+// cleanings have come; and what a follower is sent may lie too far beyond its end
+// to be in a segment that begins there.
+func (l *Log) hole(before, s *segment, cleaned model.Offset) (bool, error) {
+	gap := s.base != before.next && s.base > cleaned || s.base < before.next
+	if gap && s.base > before.next {
+		v := s.view()
+		r := headers{view: &v}
+		if r.next() {
+			gap = fits(before.next, r.header.LastOffset())
+		}
+		if r.err != nil && !errors.Is(r.err, errCorrupt) {
+			return false, r.err
+		}
+	}
 	if gap {
 		l.logger.Warn("segments do not meet", "partition", l.partition, "end", before.next, "next", s.base)
 	}
-	return gap
+	return gap, nil
 }
 
 // endAt leaves the first n segments.
@@ -195,6 +210,12 @@ func (l *Log) trustedPart(s *segment, point model.Offset) (int64, error) {
 			return 0, err
 		}
 	}
+	// Aborted transactions up to point stay, wherever the check begins: replaying
+	// begins at point.
+	var err error
+	if keep[2], err = v.txns.search(func(b []byte) bool { a, err := parseAborted(b); return err == nil && a.last < point }); err != nil {
+		return 0, err
+	}
 	for i, e := range s.indexes() {
 		e.keep(keep[i])
 	}
@@ -213,7 +234,7 @@ func (l *Log) trustedPart(s *segment, point model.Offset) (int64, error) {
 }
 
 // trusted is the position of the last index entry whose batch is below point,
-// with the number of entries of each index that are about what is before it.
+// with the number of entries of both indexes that are about what is before it.
 func (v *view) trusted(point model.Offset) (int64, [3]int, error) {
 	n, err := v.index.search(func(b []byte) bool { return getPosition(v.base, b).offset < point })
 	if err != nil || n == 0 {
@@ -228,11 +249,9 @@ func (v *view) trusted(point model.Offset) (int64, [3]int, error) {
 		return 0, [3]int{}, err
 	}
 	p := getPosition(v.base, b)
-	stamps, err1 := v.times.search(func(b []byte) bool { return getStamp(v.base, b).offset <= p.offset })
-	// Aborted transactions up to point stay: replaying begins there.
-	aborted, err2 := v.txns.search(func(b []byte) bool { a, err := parseAborted(b); return err == nil && a.last < point })
+	stamps, err := v.times.search(func(b []byte) bool { return getStamp(v.base, b).offset <= p.offset })
 	// The batch at the entry is checked again, and so makes its own entry again.
-	return at, [3]int{n, stamps, aborted}, errors.Join(err1, err2)
+	return at, [3]int{n, stamps}, err
 }
 
 // reindex makes the indexes of a sealed segment anew from its headers.

@@ -107,6 +107,7 @@ func (l *Log) drop(n int, cfg *Config, now time.Time) error {
 // topic-partition.unique-delete, which after a restart is still known to be
 // rubbish. The caller removes the directory it returns.
 func (l *Log) Delete(unique string) (string, error) {
+	defer l.stopCompaction()()
 	l.checkpointing.Lock()
 	defer l.checkpointing.Unlock()
 	l.append.Lock()

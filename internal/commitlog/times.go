@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"errors"
 	"sort"
 
 	"github.com/stromkafka/strom/internal/batch"
@@ -17,6 +18,14 @@ type Found struct {
 // OffsetForTimestamp is the first record, from Start on, whose timestamp is at
 // least ts; ok is false if there is none.
 func (l *Log) OffsetForTimestamp(ts int64) (f Found, ok bool, err error) {
+	err = again(func() error {
+		f, ok, err = l.offsetForTimestamp(ts)
+		return err
+	})
+	return f, ok, err
+}
+
+func (l *Log) offsetForTimestamp(ts int64) (f Found, ok bool, err error) {
 	views, start, err := l.views()
 	if err != nil {
 		return f, false, err
@@ -41,24 +50,68 @@ func (l *Log) OffsetForTimestamp(ts int64) (f Found, ok bool, err error) {
 // MaxTimestamp is the record with the largest timestamp, the first of several;
 // ok is false if no record has one.
 func (l *Log) MaxTimestamp() (f Found, ok bool, err error) {
+	err = again(func() error {
+		f, ok, err = l.maxTimestamp()
+		return err
+	})
+	return f, ok, err
+}
+
+func (l *Log) maxTimestamp() (f Found, ok bool, err error) {
 	views, start, err := l.views()
 	if err != nil {
 		return f, false, err
 	}
-	best, most := -1, unknownStamp
+	stamps := make([]int64, len(views))
 	for i := range views {
 		m, err := views[i].largest()
 		if err != nil {
 			return f, false, err
 		}
-		if m.timestamp > most.timestamp {
-			best, most = i, m
+		stamps[i] = m.timestamp
+	}
+	for {
+		best := 0
+		for i, ts := range stamps {
+			if ts > stamps[best] {
+				best = i
+			}
+		}
+		most := stamps[best]
+		if most <= batch.NoTimestamp {
+			return f, false, nil
+		}
+		if f, ok, err = views[best].firstAt(most, max(start, 0)); ok || err != nil {
+			return f, ok, err
+		}
+		// Compaction has removed that record and left the header of its batch: what
+		// others are there, their headers tell.
+		if stamps[best], err = views[best].largestBelow(most, start); err != nil {
+			return f, false, err
 		}
 	}
-	if best < 0 {
-		return f, false, nil
+}
+
+// largestBelow is the largest timestamp less than most of a batch with records at
+// or after start.
+func (v *view) largestBelow(most int64, start model.Offset) (int64, error) {
+	largest := batch.NoTimestamp
+	r := headers{view: v}
+	for r.next() {
+		if ts := r.header.MaxTimestamp(); ts < most && r.header.RecordCount() > 0 && r.header.LastOffset() >= start {
+			largest = max(largest, ts)
+		}
 	}
-	return views[best].firstAt(most.timestamp, max(start, 0))
+	return largest, r.err
+}
+
+// again repeats what failed because a segment was replaced and its files are gone.
+func again(do func() error) error {
+	for {
+		if err := do(); !errors.Is(err, errRemoved) {
+			return err
+		}
+	}
 }
 
 func (l *Log) views() ([]view, model.Offset, error) {
@@ -121,33 +174,25 @@ type Aborted struct {
 }
 
 // AbortedTransactions are those that have records at or after from and before to.
-func (l *Log) AbortedTransactions(from, to model.Offset) ([]Aborted, error) {
+func (l *Log) AbortedTransactions(from, to model.Offset) (out []Aborted, err error) {
+	err = again(func() error {
+		out, err = l.abortedTransactions(from, to)
+		return err
+	})
+	return out, err
+}
+
+func (l *Log) abortedTransactions(from, to model.Offset) ([]Aborted, error) {
 	views, _, err := l.views()
 	if err != nil {
 		return nil, err
 	}
-	i := max(sort.Search(len(views), func(i int) bool { return views[i].base > from })-1, 0)
+	found, err := abortedBetween(views, from, to)
 	var out []Aborted
-	for ; i < len(views); i++ {
-		v := &views[i]
-		b, err := v.txns.read(0, v.txns.count())
-		if err != nil {
-			return nil, err
-		}
-		for ; len(b) >= txnWidth; b = b[txnWidth:] {
-			a, err := parseAborted(b)
-			if err != nil {
-				return nil, err
-			}
-			if a.last >= from && a.first < to {
-				out = append(out, Aborted{a.producer, a.first})
-			}
-			if a.stable >= to {
-				return out, nil
-			}
-		}
+	for _, a := range found {
+		out = append(out, Aborted{a.producer, a.first})
 	}
-	return out, nil
+	return out, err
 }
 
 // Producer is what DescribeProducers tells of one.

@@ -17,6 +17,7 @@ import (
 // append. The truncation is on disk when it returns: were it not, a power loss
 // could join what is appended next with what was cut.
 func (l *Log) TruncateTo(offset model.Offset) (model.Offset, error) {
+	defer l.stopCompaction()()
 	l.checkpointing.Lock()
 	defer l.checkpointing.Unlock()
 	l.append.Lock()
@@ -41,6 +42,7 @@ func (l *Log) TruncateTo(offset model.Offset) (model.Offset, error) {
 
 // TruncateFullyTo empties the log and lets it begin at offset.
 func (l *Log) TruncateFullyTo(offset model.Offset) error {
+	defer l.stopCompaction()()
 	l.checkpointing.Lock()
 	defer l.checkpointing.Unlock()
 	l.append.Lock()

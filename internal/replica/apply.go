@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 
 	"github.com/stromkafka/strom/internal/commitlog"
@@ -40,6 +41,9 @@ func (s *Set) Apply(c *metadata.Change) {
 // are not this broker's any more are stray, as in Kafka. They are set aside
 // under another name and not deleted, since a mistake here could not be undone.
 func (s *Set) meet(img *metadata.Image) {
+	if s.o.Cleaner != nil {
+		s.cleaner.configure(s.o.Cleaner(img))
+	}
 	for _, p := range s.Partitions() {
 		a := img.Partition(p.topic, p.name.Index)
 		if a != nil && hosts(a, s.o.Self) {
@@ -229,7 +233,7 @@ func (s *Set) createOne(d *Dir, at placed) (*Partition, error) {
 	config := s.o.Config(s.image, at.topic.Name)
 	log, err := commitlog.Open(commitlog.Options{
 		FS: s.o.FS, Files: s.o.Files, Dir: d.file(name.String()), Partition: name, TopicID: at.topic.ID,
-		Config: config.Log, CleanShutdown: true, Now: s.o.Now, Logger: s.o.Logger, OnFailure: d.fail,
+		Config: config.Log, CleanShutdown: true, Now: s.o.Now, Logger: s.o.Logger, OnFailure: d.fail, Jitter: rand.Float64,
 	})
 	if err != nil {
 		return nil, err
@@ -254,6 +258,9 @@ func (s *Set) reconfigure(changed []metadata.ConfigResource) {
 	}
 	if !all && len(topics) == 0 {
 		return
+	}
+	if all && s.o.Cleaner != nil {
+		s.cleaner.configure(s.o.Cleaner(s.image))
 	}
 	for _, p := range s.Partitions() {
 		if all || topics[p.name.Topic] {

@@ -22,6 +22,7 @@ const (
 	recoveryPointFile = "recovery-point-offset-checkpoint"
 	logStartFile      = "log-start-offset-checkpoint"
 	highWatermarkFile = "replication-offset-checkpoint"
+	cleanerFile       = "cleaner-offset-checkpoint"
 	cleanFile         = ".kafka_cleanshutdown"
 	// syncedFile is there while all that this broker has acknowledged is on disk,
 	// and names the epoch under which it last registered, in the form of cleanFile.
@@ -43,6 +44,7 @@ type Dir struct {
 	moved    atomic.Bool // high watermarks, since they were last written down
 	waiters  sync.Pool   // of *waiter, to be used again
 	noting   sync.Mutex  // held while syncedFile is written or removed
+	cleaning sync.Mutex  // held while cleanerFile is written
 
 	mu       sync.Mutex
 	err      error                                       // why it is offline
@@ -221,5 +223,9 @@ func (d *Dir) forget(names []model.Partition) error {
 			return err
 		}
 	}
-	return nil
+	return d.changeCleaned(func(all map[model.Partition]model.Offset) {
+		for _, name := range names {
+			delete(all, name)
+		}
+	})
 }

@@ -127,11 +127,13 @@ func (p *Partition) hear(epoch model.Epoch, highWatermark, logStart model.Offset
 // wait for offsets that will be other records.
 func (p *Partition) cutTo(epoch model.Epoch, to follow.Placement) error {
 	return p.whileFollowing(epoch, func() error {
-		var err error
 		end := to.Offset
-		if to.Restart {
+		err := p.dir.lowerCleaned(p.name, end)
+		switch {
+		case err != nil:
+		case to.Restart:
 			err = p.log.TruncateFullyTo(end)
-		} else {
+		default:
 			end, err = p.log.TruncateTo(end)
 		}
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/stromkafka/strom/internal/commitlog"
@@ -22,8 +23,11 @@ type chore struct {
 const soonest = 10 * time.Millisecond
 
 // Run does what has to be done from time to time, on one timer: checkpoints,
-// retention, and removing what was deleted. It returns when the context ends.
+// retention, and removing what was deleted. Compaction runs beside. It returns when the context ends.
 func (s *Set) Run(ctx context.Context) error {
+	var cleaning sync.WaitGroup
+	cleaning.Go(func() { s.cleaner.run(ctx) })
+	defer cleaning.Wait()
 	start := s.o.Now()
 	chores := []*chore{
 		{s.o.RecoveryPoints, start.Add(s.o.RecoveryPoints), s.checkpointLogs},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +28,10 @@ func Open(ctx context.Context, o Options) (*Set, error) {
 	assert.That(len(o.Dirs) > 0, "no log directories")
 	s := &Set{o: o, image: metadata.Empty, partitions: map[partitionKey]*Partition{}}
 	s.following = newFollowing(s, o.Follow)
+	s.cleaner = newCleaner(s)
+	if o.Cleaner != nil {
+		s.cleaner.configure(o.Cleaner(metadata.Empty))
+	}
 	for _, d := range o.Dirs {
 		s.dirs = append(s.dirs, &Dir{path: d.Path, id: d.ID, fs: o.FS, flushers: newFlushers(cmp.Or(o.Flushers, defaultFlushers)), onFail: s.dirFailed, logger: o.Logger, previous: -1,
 			waiters: sync.Pool{New: newWaiter}})
@@ -158,7 +163,7 @@ const maxCheckpoint = 256 << 20
 // known.
 func (s *Set) readCheckpoints(d *Dir) error {
 	d.saved = map[string]map[model.Partition]model.Offset{}
-	for _, file := range []string{recoveryPointFile, logStartFile, highWatermarkFile} {
+	for _, file := range []string{recoveryPointFile, logStartFile, highWatermarkFile, cleanerFile} {
 		data, err := vfs.ReadFile(d.fs, d.file(file), maxCheckpoint)
 		if errors.Is(err, fs.ErrNotExist) {
 			d.saved[file] = map[model.Partition]model.Offset{}
@@ -169,7 +174,9 @@ func (s *Set) readCheckpoints(d *Dir) error {
 		}
 		if d.saved[file], err = commitlog.ParseOffsets(data); err != nil {
 			s.o.Logger.Error("checkpoint file counts as empty", "dir", d.path, "file", file, "err", err)
-			s.complete.Store(false)
+			if file != cleanerFile {
+				s.complete.Store(false)
+			}
 			d.saved[file] = map[model.Partition]model.Offset{}
 		}
 	}
@@ -182,8 +189,8 @@ func (s *Set) recover(d *Dir, name model.Partition, clean bool) error {
 	log, err := commitlog.Open(commitlog.Options{
 		FS: s.o.FS, Files: s.o.Files, Dir: d.file(name.String()), Partition: name,
 		Config: s.o.Config(metadata.Empty, name.Topic).Log, CleanShutdown: clean,
-		RecoveryPoint: d.saved[recoveryPointFile][name], LogStart: d.saved[logStartFile][name],
-		Now: s.o.Now, Logger: s.o.Logger, OnFailure: d.fail,
+		RecoveryPoint: d.saved[recoveryPointFile][name], LogStart: d.saved[logStartFile][name], Cleaned: d.saved[cleanerFile][name],
+		Now: s.o.Now, Logger: s.o.Logger, OnFailure: d.fail, Jitter: rand.Float64,
 	})
 	if err != nil {
 		return err

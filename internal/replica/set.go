@@ -48,6 +48,9 @@ type Options struct {
 	// image is. An older one may lack topics that are on disk, or know their
 	// names by other ids: acted upon, it would set good partitions aside.
 	CaughtUp func(img *metadata.Image) bool
+	// Cleaner is what compaction may use according to an image; nil compacts
+	// nothing.
+	Cleaner func(img *metadata.Image) CleanerConfig
 	// Brokers tells which brokers may join in-sync sets.
 	Brokers isr.Brokers
 	LagMax  time.Duration // replica.lag.time.max.ms
@@ -87,6 +90,7 @@ type Set struct {
 	o         Options
 	dirs      []*Dir
 	following *following
+	cleaner   *cleaner
 
 	// applying is held by Apply, by housekeeping over the partitions it works
 	// on, and by Close: partitions come and go under it only.
