@@ -187,6 +187,7 @@ func (n *node) join(ctx context.Context, p *parts) error {
 		return err
 	}
 	n.serveClients()
+	n.serveTelemetry(ctx, p)
 	p.start(ctx, "membership", n.member.Run)
 	p.start(ctx, "producer ids", n.ids.Run)
 	p.start(ctx, "in-sync sets", n.proposals.Run)

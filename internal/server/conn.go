@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"strconv"
 	"sync"
 	"time"
 
@@ -29,6 +30,7 @@ type conn struct {
 	id       string
 	addr     netip.Addr
 	host     string
+	port     string
 	log      *slog.Logger
 	software Software
 
@@ -50,6 +52,7 @@ func (s *Server) newConn(l *Listener, nc net.Conn, addr netip.Addr, number uint6
 	c := &conn{server: s, listener: l, net: nc, addr: addr, host: nc.RemoteAddr().String(), log: s.options.Log}
 	if addr.IsValid() {
 		c.host = addr.String()
+		c.port = port(nc.RemoteAddr())
 	}
 	c.id = fmt.Sprintf("%v-%v-%d", nc.LocalAddr(), nc.RemoteAddr(), number)
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
@@ -62,6 +65,13 @@ func (s *Server) newConn(l *Listener, nc net.Conn, addr netip.Addr, number uint6
 	c.answers.write, c.answers.flush = c.respond, c.flush
 	c.answers.changed.L = &c.answers.mu
 	return c
+}
+
+func port(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		return strconv.Itoa(tcp.Port)
+	}
+	return ""
 }
 
 var errSlow = errors.New("arrives too slowly while others wait for memory")
@@ -143,7 +153,7 @@ func (c *conn) dispatch(f *frame) error {
 		c.learnSoftware(asks)
 	}
 	r := &Request{Header: header, Body: body, Frame: f.data, Listener: c.listener.Name, Internal: c.listener.Internal,
-		Principal: auth.Anonymous, ClientAddr: c.addr, ClientHost: c.host, ConnectionID: c.id, Software: c.software, ReceivedAt: received}
+		Principal: auth.Anonymous, ClientAddr: c.addr, ClientHost: c.host, ClientPort: c.port, ConnectionID: c.id, Software: c.software, ReceivedAt: received}
 	if route.begin != nil {
 		return c.begin(route.begin, r, f)
 	}

@@ -21,6 +21,7 @@ type Request struct {
 	Principal    auth.Principal
 	ClientAddr   netip.Addr // not valid when the connection has no IP address
 	ClientHost   string     // ClientAddr as text, or the address of the connection
+	ClientPort   string     // the port of ClientAddr, empty when there is none or the request was forwarded
 	ConnectionID string     // unique while the process lives
 	Software     Software
 	ReceivedAt   time.Time // when the frame was complete
