@@ -17,12 +17,12 @@ func (n *node) serveTelemetry(ctx context.Context, p *parts) {
 	if endpoint == "" {
 		return
 	}
-	exporter := otlp.NewExporter(endpoint, n.log)
+	exporter := otlp.NewExporter(endpoint, n.loggers.Logger("telemetry"))
 	p.start(ctx, "client telemetry", exporter.Run)
 	maxBytes := n.values.Int("telemetry.max.bytes")
 	clients := api.NewClients(telemetry.Config{MaxBytes: maxBytes, NewID: n.newUUID}, n.view.Image)
 	n.clientRoutes.Handle(wire.KeyGetTelemetrySubscriptions, &api.GetTelemetrySubscriptions{Clients: clients, MaxBytes: maxBytes})
-	n.clientRoutes.Handle(wire.KeyPushTelemetry, &api.PushTelemetry{Clients: clients, Receiver: collector{exporter}, MaxBytes: maxBytes, Log: n.log})
+	n.clientRoutes.Handle(wire.KeyPushTelemetry, &api.PushTelemetry{Clients: clients, Receiver: collector{exporter}, MaxBytes: maxBytes, Log: n.loggers.Logger("telemetry")})
 }
 
 // collector is the exporter as the handlers know it.
