@@ -21,6 +21,7 @@ import (
 	"github.com/stromkafka/strom/internal/coordinator"
 	"github.com/stromkafka/strom/internal/fetch"
 	"github.com/stromkafka/strom/internal/liveness"
+	"github.com/stromkafka/strom/internal/loggers"
 	"github.com/stromkafka/strom/internal/membership"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
@@ -62,7 +63,8 @@ type node struct {
 	fs      vfs.FS
 	network transport.Network
 	now     func() time.Time // the wall clock; in a test's bubble the bubble's
-	log     *slog.Logger
+	loggers *loggers.Set
+	log     *slog.Logger // of this package
 	auth    auth.Authorizer
 	parts   *parts
 
@@ -102,9 +104,10 @@ var ErrKilled = errors.New("the node is killed")
 // failed, or when it could not stop cleanly.
 func Run(ctx context.Context, o Options) error {
 	n := &node{
-		values: o.Values, config: o.Values.Node(), fs: o.FS, network: o.Network, now: o.Now, log: o.Log,
+		values: o.Values, config: o.Values.Node(), fs: o.FS, network: o.Network, now: o.Now, loggers: loggers.New(o.Values.Node().ID, o.Log),
 		auth: auth.AllowAll{}, local: transport.NewPipe(),
 	}
+	n.log = n.loggers.Logger("broker")
 	if n.fs == nil {
 		n.fs = vfs.OS()
 	}
@@ -144,8 +147,8 @@ func Run(ctx context.Context, o Options) error {
 // start brings up the parts, each once what it needs is there. ctx ends when one
 // of them fails, so that nothing waits for what cannot come.
 func (n *node) start(ctx context.Context, p *parts) (err error) {
-	n.values.Log(n.log)
-	n.dirs, err = storage.Open(storage.OpenOptions{FS: n.fs, Values: n.values, Now: n.now(), Random: rand.Reader, Log: n.log})
+	n.values.Log(n.loggers.Logger("config"))
+	n.dirs, err = storage.Open(storage.OpenOptions{FS: n.fs, Values: n.values, Now: n.now(), Random: rand.Reader, Log: n.loggers.Logger("storage")})
 	if err != nil {
 		return err
 	}
@@ -186,6 +189,7 @@ func (n *node) start(ctx context.Context, p *parts) (err error) {
 // join makes this broker a member of the cluster and then serves clients.
 func (n *node) join(ctx context.Context, p *parts) error {
 	n.serveClients()
+	n.serveTelemetry(ctx, p)
 	p.start(ctx, "membership", n.member.Run)
 	p.start(ctx, "producer ids", n.ids.Run)
 	p.start(ctx, "internal topics", n.internal.Run)

@@ -62,7 +62,7 @@ func (n *node) newRoutes(kind server.Kind) *server.Routes {
 func (n *node) serverOptions(listeners []server.Listener, network transport.Network) server.Options {
 	v := n.values
 	return server.Options{
-		Listeners: listeners, Network: network, Log: n.log,
+		Listeners: listeners, Network: network, Log: n.loggers.Logger("server"),
 		MaxFrame:            int32(v.Int("socket.request.max.bytes")),
 		MaxIdle:             v.MS("connections.max.idle.ms"),
 		MaxConnections:      v.Int("max.connections"),
@@ -102,11 +102,11 @@ func (n *node) serveClients() {
 	routes.Handle(wire.KeyApiVersions, &admin.ApiVersions{Served: routes.Served, Broker: true, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, View: &n.view, KRaftVersion: n.kraftVersion, Supported: n.supported()})
 	routes.Handle(wire.KeyCreateTopics, &admin.CreateTopics{Forwarder: forwarder, View: &n.view})
 	routes.Handle(wire.KeyDeleteTopics, &admin.DeleteTopics{Forwarder: forwarder, View: &n.view})
-	routes.Handle(wire.KeyDescribeConfigs, &admin.DescribeConfigs{View: &n.view, Static: v, NodeID: n.config.ID, Authorizer: n.auth})
+	routes.Handle(wire.KeyDescribeConfigs, &admin.DescribeConfigs{View: &n.view, Static: v, NodeID: n.config.ID, Loggers: n.loggers, Authorizer: n.auth})
 	routes.Handle(wire.KeyDescribeCluster, &admin.DescribeCluster{View: &n.view, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, Authorizer: n.auth})
 	routes.Handle(wire.KeyDescribeTopicPartitions, &admin.DescribeTopicPartitions{View: &n.view, Authorizer: n.auth, MaxPage: v.Int("max.request.partition.size.limit")})
 	routes.Handle(wire.KeyAlterConfigs, &admin.AlterConfigs{Forwarder: forwarder, View: &n.view, NodeID: n.config.ID})
-	routes.Handle(wire.KeyIncrementalAlterConfigs, &admin.IncrementalAlterConfigs{Forwarder: forwarder, View: &n.view, NodeID: n.config.ID})
+	routes.Handle(wire.KeyIncrementalAlterConfigs, &admin.IncrementalAlterConfigs{Forwarder: forwarder, View: &n.view, NodeID: n.config.ID, Loggers: n.loggers, Authorizer: n.auth})
 	routes.Handle(wire.KeyListConfigResources, &admin.ListConfigResources{View: &n.view, Authorizer: n.auth})
 	routes.Handle(wire.KeyDescribeLogDirs, &admin.DescribeLogDirs{Partitions: n.replicas, View: &n.view, NodeID: n.config.ID, Space: n.space, Authorizer: n.auth})
 	routes.Handle(wire.KeyCreatePartitions, &admin.CreatePartitions{Forwarder: forwarder, View: &n.view})
@@ -127,7 +127,7 @@ func (n *node) understood() []metadata.FeatureRange {
 // serveControllers fills in what the controllers' listeners serve.
 func (n *node) serveControllers() {
 	v, q, routes := n.values, n.quorum, n.controllerRoutes
-	n.heartbeats = liveness.New(liveness.Options{Network: n.network, Image: q.Image, Claimed: q.Claimed, Lost: q.BrokerLost, Log: n.log})
+	n.heartbeats = liveness.New(liveness.Options{Network: n.network, Image: q.Image, Claimed: q.Claimed, Lost: q.BrokerLost, Log: n.loggers.Logger("liveness")})
 	routes.Handle(wire.KeyFetch, &control.Fetch{Log: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyVote, &control.Vote{Quorum: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyBeginQuorumEpoch, &control.BeginQuorumEpoch{Quorum: q, Authorizer: n.auth})
@@ -138,10 +138,10 @@ func (n *node) serveControllers() {
 	routes.Handle(wire.KeyApiVersions, &admin.ApiVersions{Served: routes.Served, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, View: &n.view, KRaftVersion: n.kraftVersion, Supported: n.understood()})
 	routes.Handle(wire.KeyCreateTopics, &control.CreateTopics{Controller: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyDeleteTopics, &control.DeleteTopics{Controller: q, Authorizer: n.auth})
-	routes.Handle(wire.KeyDescribeConfigs, &admin.DescribeConfigs{View: &n.view, Static: v, NodeID: n.config.ID, Authorizer: n.auth})
+	routes.Handle(wire.KeyDescribeConfigs, &admin.DescribeConfigs{View: &n.view, Static: v, NodeID: n.config.ID, Loggers: n.loggers, Authorizer: n.auth})
 	routes.Handle(wire.KeyDescribeCluster, &admin.DescribeCluster{View: &n.view, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, Authorizer: n.auth, QuorumLeader: n.quorumLeader})
 	routes.Handle(wire.KeyAlterConfigs, &control.AlterConfigs{Controller: q, Authorizer: n.auth})
-	routes.Handle(wire.KeyIncrementalAlterConfigs, &control.IncrementalAlterConfigs{Controller: q, Authorizer: n.auth})
+	routes.Handle(wire.KeyIncrementalAlterConfigs, &control.IncrementalAlterConfigs{Controller: q, Loggers: n.loggers, Authorizer: n.auth})
 	routes.Handle(wire.KeyCreatePartitions, &control.CreatePartitions{Controller: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyElectLeaders, &control.ElectLeaders{Controller: q, Authorizer: n.auth})
 	routes.Handle(wire.KeyListPartitionReassignments, &control.ListPartitionReassignments{Image: q.Image, Active: q.IsActive, Authorizer: n.auth})

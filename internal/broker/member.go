@@ -31,7 +31,7 @@ func (n *node) openChannels() {
 	open := func(timeout time.Duration, inFlight int) *membership.Channel {
 		return membership.NewChannel(membership.ChannelOptions{
 			Find: n.findController, ClientID: fmt.Sprintf("broker-%d", n.config.ID),
-			MaxInFlight: inFlight, Timeout: timeout, Log: n.log,
+			MaxInFlight: inFlight, Timeout: timeout, Log: n.loggers.Logger("membership"),
 		})
 	}
 	n.channels = channels{
@@ -93,11 +93,11 @@ func (n *node) openBroker(ctx context.Context) error {
 		SessionTimeout:      v.MS("broker.session.timeout.ms"),
 		RegistrationTimeout: v.MS("initial.broker.registration.timeout.ms"),
 		Registered:          func(epoch model.BrokerEpoch) { n.replicas.Registered(epoch) },
-		Log:                 n.log,
+		Log:                 n.loggers.Logger("membership"),
 	})
-	n.ids = membership.NewProducerIDs(n.channels.ids, n.member, n.log)
-	n.proposals = membership.NewProposals(membership.ProposalOptions{Broker: n.member, Channel: n.channels.proposals, Decided: n.decided, Log: n.log})
-	n.assignments = membership.NewAssignments(membership.AssignmentOptions{Broker: n.member, Channel: n.channels.assignments, Image: n.view.Image, Log: n.log})
+	n.ids = membership.NewProducerIDs(n.channels.ids, n.member, n.loggers.Logger("membership"))
+	n.proposals = membership.NewProposals(membership.ProposalOptions{Broker: n.member, Channel: n.channels.proposals, Decided: n.decided, Log: n.loggers.Logger("membership")})
+	n.assignments = membership.NewAssignments(membership.AssignmentOptions{Broker: n.member, Channel: n.channels.assignments, Image: n.view.Image, Log: n.loggers.Logger("membership")})
 	if n.replicas, err = n.openReplicas(ctx); err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (o ownRequests) Forward(ctx context.Context, _ *server.Request, body wire.R
 func (n *node) registerController(ctx context.Context) error {
 	incarnation := n.newUUID()
 	channel := membership.NewChannel(membership.ChannelOptions{
-		Find: n.findController, ClientID: fmt.Sprintf("controller-%d", n.config.ID), Timeout: forwardTimeout, Log: n.log,
+		Find: n.findController, ClientID: fmt.Sprintf("controller-%d", n.config.ID), Timeout: forwardTimeout, Log: n.loggers.Logger("membership"),
 	})
 	defer channel.Close()
 	request := &wire.ControllerRegistrationRequest{ControllerID: int32(n.config.ID), IncarnationID: incarnation}

@@ -23,7 +23,7 @@ func (n *node) openQuorum(publish func(*metadata.Change)) (*quorum.Node, error) 
 		}
 	}
 	o.DirectoryID, o.ClusterID, o.Network = n.dirs.Metadata.ID, n.dirs.ClusterID, n.network
-	o.Publish, o.FS, o.Log, o.Now, o.Rand = publish, n.fs, n.log, n.now, n.rand()
+	o.Publish, o.FS, o.Log, o.Now, o.Rand = publish, n.fs, n.loggers.Logger("quorum"), n.now, n.rand()
 	if n.config.Controller {
 		o.NewMachine = n.newMachine
 		if o.Bootstrap, err = storage.Bootstrap(n.fs, n.dirs.Metadata.Path); err != nil {
@@ -57,7 +57,7 @@ func (n *node) newMachine(kraftVersion func() int16) *controller.Machine {
 		KRaftVersion:      kraftVersion,
 		Voters:            n.voters,
 		Supported:         n.supported(),
-		Rand:              n.rand(), NewUUID: n.newUUID, Log: n.log,
+		Rand:              n.rand(), NewUUID: n.newUUID, Log: n.loggers.Logger("controller"),
 	})
 }
 

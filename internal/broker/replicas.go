@@ -27,7 +27,7 @@ func (n *node) openReplicas(ctx context.Context) (*replica.Set, error) {
 		dirs = append(dirs, replica.DirOptions{Path: d.Path, ID: d.ID})
 	}
 	return replica.Open(ctx, replica.Options{
-		Self: n.config.ID, FS: n.fs, Files: n.files, Dirs: dirs, Logger: n.log, Now: n.now,
+		Self: n.config.ID, FS: n.fs, Files: n.files, Dirs: dirs, Logger: n.loggers.Logger("replica"), Now: n.now,
 		Config: n.topicConfig, Cleaner: n.cleanerConfig, CaughtUp: n.caughtUp, Brokers: brokers{&n.view},
 		LagMax:          v.MS("replica.lag.time.max.ms"),
 		RecoveryThreads: v.Int("num.recovery.threads.per.data.dir"),

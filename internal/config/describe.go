@@ -10,6 +10,7 @@ const (
 	SourceCluster       Source = 3 // dynamic, of all brokers
 	SourceStatic        Source = 4
 	SourceDefault       Source = 5
+	SourceLogger        Source = 6
 	SourceClientMetrics Source = 7
 	SourceGroup         Source = 8
 )

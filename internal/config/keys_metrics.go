@@ -14,6 +14,6 @@ var metricsKeys = []Key{
 		Doc: "Classes that report metrics of the older kind."},
 	{Name: "kafka.metrics.polling.interval.secs", Type: Int, Default: "10", Valid: atLeast(1), Importance: Low,
 		Doc: "How often the older metric reporters poll."},
-	{Name: "telemetry.max.bytes", Type: Int, Default: "1048576", Valid: atLeast(1), Importance: Low,
+	{Name: "telemetry.max.bytes", Type: Int, Default: "1048576", Valid: atLeast(1), Importance: Low, Effect: true,
 		Doc: "Largest metrics payload accepted from a client."},
 }

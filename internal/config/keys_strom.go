@@ -6,6 +6,8 @@ var stromKeys = []Key{
 		Doc: "When a record counts as stored: fsync, once it is on disk, or os, once the operating system has it, as in Apache Kafka. A key of Strom's own."},
 	{Name: "cluster.id", Type: String, Null: true, Importance: Medium, Effect: true,
 		Doc: "Cluster this node belongs to; lets a broker without controller role format its own directories. A key of Strom's own."},
+	{Name: "client.telemetry.otlp.endpoint", Type: String, Null: true, Valid: httpURL, Importance: Low, Effect: true,
+		Doc: "OTLP/HTTP endpoint, such as http://localhost:4318/v1/metrics, that the metrics clients push are sent to; without one clients are not asked for any. A key of Strom's own."},
 }
 
 // stromTopicKeys are Strom's own topic keys.

@@ -171,7 +171,7 @@ func ValidateGroup(overrides map[string]string) error {
 // ValidateClientMetrics holds the keys of a client metrics subscription against
 // those there are.
 func ValidateClientMetrics(overrides map[string]string) error {
-	_, err := validate(ScopeClientMetrics, overrides)
+	_, err := NewClientMetrics(overrides)
 	return err
 }
 

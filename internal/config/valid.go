@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -96,6 +97,16 @@ var distinct = Validator{"without empty elements", func(v any) bool {
 var distinctNotEmpty = Validator{"with at least one element and none empty", func(v any) bool {
 	list, ok := v.([]string)
 	return ok && len(list) > 0 && !slices.Contains(list, "")
+}}
+
+// httpURL is where something can be posted to.
+var httpURL = Validator{"that is an http or https URL", func(v any) bool {
+	s, ok := v.(string)
+	if !ok {
+		return false
+	}
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }}
 
 var notEmpty = Validator{"that is not empty", func(v any) bool { return v != "" }}

@@ -153,7 +153,7 @@ func authorizeAlter(r metadata.ConfigResource, may allowed) error {
 			return kerr.ClusterAuthorizationFailed
 		}
 	case metadata.ConfigBrokerLogger:
-		return kerr.InvalidRequest.With("The loggers of a node cannot be set one by one.")
+		return kerr.InvalidRequest.With("Unexpected resource type BROKER_LOGGER.")
 	default:
 		return kerr.UnsupportedVersion.With("Unknown resource type %d.", r.Type)
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"strconv"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ type conn struct {
 	number   uint64
 	addr     netip.Addr
 	host     string
+	port     string
 	log      *slog.Logger
 	software Software
 
@@ -51,6 +53,7 @@ func (s *Server) newConn(l *Listener, nc net.Conn, addr netip.Addr, number uint6
 	c := &conn{server: s, listener: l, net: nc, addr: addr, host: nc.RemoteAddr().String(), log: s.options.Log}
 	if addr.IsValid() {
 		c.host = addr.String()
+		c.port = port(nc.RemoteAddr())
 	}
 	c.id, c.number = fmt.Sprintf("%v-%v-%d", nc.LocalAddr(), nc.RemoteAddr(), number), number
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
@@ -63,6 +66,13 @@ func (s *Server) newConn(l *Listener, nc net.Conn, addr netip.Addr, number uint6
 	c.answers.write, c.answers.flush = c.respond, c.flush
 	c.answers.changed.L = &c.answers.mu
 	return c
+}
+
+func port(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		return strconv.Itoa(tcp.Port)
+	}
+	return ""
 }
 
 var errSlow = errors.New("arrives too slowly while others wait for memory")
@@ -144,7 +154,7 @@ func (c *conn) dispatch(f *frame) error {
 		c.learnSoftware(asks)
 	}
 	r := &Request{Header: header, Body: body, Frame: f.data, Listener: c.listener.Name, Internal: c.listener.Internal,
-		Principal: auth.Anonymous, ClientAddr: c.addr, ClientHost: c.host, ConnectionID: c.id, ConnectionNumber: c.number, Software: c.software, ReceivedAt: received}
+		Principal: auth.Anonymous, ClientAddr: c.addr, ClientHost: c.host, ClientPort: c.port, ConnectionID: c.id, ConnectionNumber: c.number, Software: c.software, ReceivedAt: received}
 	if route.begin != nil {
 		return c.begin(route.begin, r, f)
 	}

@@ -21,6 +21,7 @@ type Request struct {
 	Principal    auth.Principal
 	ClientAddr   netip.Addr // not valid when the connection has no IP address
 	ClientHost   string     // ClientAddr as text, or the address of the connection
+	ClientPort   string     // the port of ClientAddr, empty when there is none or the request was forwarded
 	ConnectionID string     // unique while the process lives
 	// ConnectionNumber is higher the later the connection was accepted.
 	ConnectionNumber uint64

@@ -56,6 +56,8 @@ const (
 	KeyConsumerGroupHeartbeat      int16 = 68
 	KeyConsumerGroupDescribe       int16 = 69
 	KeyControllerRegistration      int16 = 70
+	KeyGetTelemetrySubscriptions   int16 = 71
+	KeyPushTelemetry               int16 = 72
 	KeyAssignReplicasToDirs        int16 = 73
 	KeyListConfigResources         int16 = 74
 	KeyDescribeTopicPartitions     int16 = 75
@@ -135,6 +137,8 @@ var APIs = []API{
 	{Key: KeyConsumerGroupHeartbeat, Name: "ConsumerGroupHeartbeat", Min: 0, Max: 1, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(ConsumerGroupHeartbeatRequest) }, newResponse: func() Response { return new(ConsumerGroupHeartbeatResponse) }},
 	{Key: KeyConsumerGroupDescribe, Name: "ConsumerGroupDescribe", Min: 0, Max: 1, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(ConsumerGroupDescribeRequest) }, newResponse: func() Response { return new(ConsumerGroupDescribeResponse) }},
 	{Key: KeyControllerRegistration, Name: "ControllerRegistration", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(ControllerRegistrationRequest) }, newResponse: func() Response { return new(ControllerRegistrationResponse) }},
+	{Key: KeyGetTelemetrySubscriptions, Name: "GetTelemetrySubscriptions", Min: 0, Max: 0, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(GetTelemetrySubscriptionsRequest) }, newResponse: func() Response { return new(GetTelemetrySubscriptionsResponse) }},
+	{Key: KeyPushTelemetry, Name: "PushTelemetry", Min: 0, Max: 0, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(PushTelemetryRequest) }, newResponse: func() Response { return new(PushTelemetryResponse) }},
 	{Key: KeyAssignReplicasToDirs, Name: "AssignReplicasToDirs", Min: 0, Max: 0, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(AssignReplicasToDirsRequest) }, newResponse: func() Response { return new(AssignReplicasToDirsResponse) }},
 	{Key: KeyListConfigResources, Name: "ListConfigResources", Min: 0, Max: 1, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(ListConfigResourcesRequest) }, newResponse: func() Response { return new(ListConfigResourcesResponse) }},
 	{Key: KeyDescribeTopicPartitions, Name: "DescribeTopicPartitions", Min: 0, Max: 0, FlexibleFrom: 0, Broker: true, newRequest: func() Request { return new(DescribeTopicPartitionsRequest) }, newResponse: func() Response { return new(DescribeTopicPartitionsResponse) }},

@@ -9,6 +9,7 @@ import (
 	"github.com/stromkafka/strom/internal/config"
 	"github.com/stromkafka/strom/internal/controller"
 	"github.com/stromkafka/strom/internal/kerr"
+	"github.com/stromkafka/strom/internal/loggers"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/server"
@@ -16,13 +17,13 @@ import (
 )
 
 // DescribeConfigs serves versions 1-4 (KIP-133, 226, 569, 714, 848) on both kinds
-// of listener: topics, this node, the cluster's dynamic defaults, client metrics
-// and groups. Needs DESCRIBE_CONFIGS on the topic, the group or the cluster.
-// A node's loggers cannot be set one by one, so that resource is empty.
+// of listener: topics, this node and its loggers, the cluster's dynamic defaults,
+// client metrics and groups. Needs DESCRIBE_CONFIGS on the topic, the group or the cluster.
 type DescribeConfigs struct {
 	View       *View
 	Static     *config.Values // of this node's files and flags
 	NodeID     model.NodeID
+	Loggers    *loggers.Set
 	Authorizer auth.Authorizer
 }
 
@@ -75,7 +76,10 @@ func (h *DescribeConfigs) describe(img *metadata.Image, r *server.Request, resou
 		if name == "" {
 			return nil, kerr.InvalidRequest.With("Broker id must not be empty")
 		}
-		return nil, h.checkNode(name, " but")
+		if err := h.checkNode(name, " but"); err != nil {
+			return nil, err
+		}
+		return h.describeLoggers(), nil
 	case metadata.ConfigClientMetrics:
 		if name == "" {
 			return nil, kerr.InvalidRequest.With("Client metrics subscription name must not be empty")
@@ -86,6 +90,13 @@ func (h *DescribeConfigs) describe(img *metadata.Image, r *server.Request, resou
 		return nil, kerr.InvalidRequest.With("Group name must not be empty")
 	}
 	return h.Static.DescribeGroup(dynamics, set), nil
+}
+
+func (h *DescribeConfigs) describeLoggers() (all []config.Entry) {
+	for _, l := range h.Loggers.Levels() {
+		all = append(all, config.Entry{Name: l.Logger, Value: &l.Level, Source: config.SourceLogger})
+	}
+	return all
 }
 
 func (h *DescribeConfigs) authorize(r *server.Request, kind int8, name string) error {
@@ -134,7 +145,7 @@ func answerConfigs(entries []config.Entry, keys []string, body *wire.DescribeCon
 		c.Reset()
 		c.Name, c.Value, c.ReadOnly, c.IsSensitive = e.Name, e.Value, e.ReadOnly, e.Sensitive
 		c.ConfigSource, c.ConfigType = int8(e.Source), int8(e.Type)
-		if body.IncludeDocumentation {
+		if body.IncludeDocumentation && e.Type != 0 {
 			c.Documentation = &e.Doc
 		}
 		if body.IncludeSynonyms {

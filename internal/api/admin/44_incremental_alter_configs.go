@@ -3,7 +3,9 @@ package admin
 import (
 	"context"
 
+	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/controller"
+	"github.com/stromkafka/strom/internal/loggers"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/server"
@@ -11,11 +13,13 @@ import (
 )
 
 // IncrementalAlterConfigs serves versions 0-1 (KIP-339) on broker listeners, as
-// AlterConfigs does.
+// AlterConfigs does. This node's loggers are altered here (KIP-412).
 type IncrementalAlterConfigs struct {
-	Forwarder Forwarder
-	View      *View
-	NodeID    model.NodeID
+	Forwarder  Forwarder
+	View       *View
+	NodeID     model.NodeID
+	Loggers    *loggers.Set
+	Authorizer auth.Authorizer
 }
 
 // Handle implements server.Handler.
@@ -28,7 +32,8 @@ func (h *IncrementalAlterConfigs) Handle(ctx context.Context, r *server.Request)
 			changes[i].ops = append(changes[i].ops, changeOp{c.Name, c.ConfigOperation, c.Value})
 		}
 	}
-	a := alteration{precheck: precheck{View: h.View, NodeID: h.NodeID}, validateOnly: body.ValidateOnly}
+	a := alteration{precheck: precheck{View: h.View, NodeID: h.NodeID, Loggers: h.Loggers,
+		MayLoggers: mayCluster(h.Authorizer, r, auth.AlterConfigs)}, validateOnly: body.ValidateOnly}
 	answers := a.carryOut(ctx, changes, func(kept []int) (all []configAnswer) {
 		rest := &wire.IncrementalAlterConfigsRequest{ValidateOnly: body.ValidateOnly}
 		for _, i := range kept {

@@ -500,7 +500,7 @@ func TestDescribeConfigs(t *testing.T) {
 	value := "5"
 	c.commit(controller.Result{Records: []metadata.Versioned{{Record: &wire.ConfigRecord{ResourceType: 2, ResourceName: "a", Name: "retention.ms", Value: &value}}}})
 	c.rights["DESCRIBE_CONFIGS secret"] = true
-	h := &DescribeConfigs{View: &c.view, Static: static(t), NodeID: 1, Authorizer: c.rights}
+	h := &DescribeConfigs{View: &c.view, Static: static(t), NodeID: 1, Loggers: loggers.New(1, slog.New(slog.DiscardHandler)), Authorizer: c.rights}
 	q := &wire.DescribeConfigsRequest{IncludeSynonyms: true, IncludeDocumentation: true}
 	for _, resource := range []struct {
 		kind int8

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/stromkafka/strom/internal/kerr"
+	"github.com/stromkafka/strom/internal/loggers"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/wire"
@@ -17,6 +18,7 @@ type change struct {
 	replace  bool // what is not named goes
 	ops      []changeOp
 	err      error // refused here
+	here     bool  // carried out here, and not the controller's
 	done     bool  // the controller has taken it
 }
 
@@ -33,14 +35,19 @@ const (
 )
 
 // precheck is what a broker holds against an alteration before the controller
-// sees it: the request's shape, and that a broker's configs are its own.
+// sees it: the request's shape, and that a broker's configs are its own. A node's
+// loggers are its own altogether: who may change them is asked here, and the
+// controller never hears of it.
 type precheck struct {
 	View   *View
 	NodeID model.NodeID
+	// Loggers are nil where they cannot be altered.
+	Loggers    *loggers.Set
+	MayLoggers bool
 }
 
 // all sets the errors of what must not go on to the controller.
-func (p precheck) all(changes []change) {
+func (p precheck) all(changes []change, validateOnly bool) {
 	times := map[metadata.ConfigResource]int{}
 	for _, c := range changes {
 		times[c.resource]++
@@ -51,7 +58,7 @@ func (p precheck) all(changes []change) {
 			c.err = kerr.InvalidRequest.With("Each resource must appear at most once.")
 			continue
 		}
-		c.err = p.one(c)
+		c.err = p.one(c, validateOnly)
 	}
 }
 
@@ -69,10 +76,10 @@ type alteration struct {
 // indexes of that, waits until this broker shows it, and answers for every resource
 // in the order of the request.
 func (a alteration) carryOut(ctx context.Context, changes []change, forward func(kept []int) []configAnswer) (all []configAnswer) {
-	a.all(changes)
+	a.all(changes, a.validateOnly)
 	var kept []int
 	for i, c := range changes {
-		if c.err == nil {
+		if c.err == nil && !c.here {
 			kept = append(kept, i)
 		}
 	}
@@ -85,17 +92,17 @@ func (a alteration) carryOut(ctx context.Context, changes []change, forward func
 	for i := range changes {
 		c := &changes[i]
 		one, answered := answers[c.resource]
-		if c.err != nil || !answered {
-			one = configAnswer{ErrorCode: code(c.err), ErrorMessage: kerr.Message(c.err), ResourceType: c.resource.Type, ResourceName: c.resource.Name}
+		if c.here || c.err != nil || !answered {
+			one = configAnswer{ErrorCode: c.code(), ErrorMessage: kerr.Message(c.err), ResourceType: c.resource.Type, ResourceName: c.resource.Name}
 		}
-		c.done = one.ErrorCode == 0 && !a.validateOnly
+		c.done = one.ErrorCode == 0 && !c.here && !a.validateOnly
 		all = append(all, one)
 	}
 	awaitChanges(ctx, a.View, changes)
 	return all
 }
 
-func (p precheck) one(c *change) error {
+func (p precheck) one(c *change, validateOnly bool) error {
 	if err := c.checkShape(); err != nil {
 		return err
 	}
@@ -105,7 +112,10 @@ func (p precheck) one(c *change) error {
 	case metadata.ConfigBroker:
 		return p.checkOwn(c.resource.Name)
 	case metadata.ConfigBrokerLogger:
-		return kerr.InvalidRequest.With("The loggers of a node cannot be set one by one.")
+		if p.Loggers != nil {
+			c.here = true
+			return p.alterLoggers(c, validateOnly)
+		}
 	}
 	return kerr.InvalidRequest.With("Unknown resource type %d", c.resource.Type)
 }
@@ -143,12 +153,28 @@ func (p precheck) checkOwn(name string) error {
 	return nil
 }
 
-// code is that of an answer that the controller owed and did not give.
-func code(err error) int16 {
-	if err == nil {
+func (p precheck) alterLoggers(c *change, validateOnly bool) error {
+	if !p.MayLoggers {
+		return kerr.ClusterAuthorizationFailed
+	}
+	var changes []loggers.Change
+	for _, op := range c.ops {
+		l := loggers.Change{Logger: op.name, Op: op.op}
+		if op.value != nil {
+			l.Level = *op.value
+		}
+		changes = append(changes, l)
+	}
+	return p.Loggers.Alter(c.resource.Name, changes, validateOnly)
+}
+
+// code is that of an answer that the controller did not give. If it owed one,
+// that is an error.
+func (c *change) code() int16 {
+	if c.err == nil && !c.here {
 		return kerr.UnknownServerError.Code
 	}
-	return kerr.Code(err)
+	return kerr.Code(c.err)
 }
 
 // awaitChanges waits, at most readYourWrites, until this broker shows what was

@@ -1,9 +1,11 @@
 package admin
 
 import (
+	"log/slog"
 	"testing"
 
 	"github.com/stromkafka/strom/internal/kerr"
+	"github.com/stromkafka/strom/internal/loggers"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/wire"
 )
@@ -15,7 +17,8 @@ func text(s string) *string { return &s }
 func TestIncrementalAlterConfigs(t *testing.T) {
 	c := newCluster(t, 1)
 	c.create("a")
-	h := &IncrementalAlterConfigs{Forwarder: c, View: &c.view, NodeID: 1}
+	logs := loggers.New(1, slog.New(slog.DiscardHandler))
+	h := &IncrementalAlterConfigs{Forwarder: c, View: &c.view, NodeID: 1, Loggers: logs, Authorizer: c.rights}
 	set := func(kind int8, name string, configs ...wire.IncrementalAlterConfigsRequestConfig) wire.IncrementalAlterConfigsRequestResource {
 		return wire.IncrementalAlterConfigsRequestResource{ResourceType: kind, ResourceName: name, Configs: configs}
 	}
@@ -24,11 +27,11 @@ func TestIncrementalAlterConfigs(t *testing.T) {
 	null := wire.IncrementalAlterConfigsRequestConfig{Name: "retention.ms"}
 	body := &wire.IncrementalAlterConfigsRequest{Resources: []wire.IncrementalAlterConfigsRequestResource{
 		set(2, "a", one), set(4, "1", broker), set(4, "2", broker), set(4, "x", broker), set(2, "b", one, one), set(2, "c", null),
-		set(2, "gone", one), set(8, "1"), set(3, "?"),
+		set(2, "gone", one), set(8, "1", wire.IncrementalAlterConfigsRequestConfig{Name: "root", Value: text("DEBUG")}), set(8, "2"), set(3, "?"),
 	}}
 	answers := h.Handle(t.Context(), request(body, 1)).(*wire.IncrementalAlterConfigsResponse).Responses
 	want := []*kerr.Error{nil, nil, kerr.InvalidRequest, kerr.InvalidRequest, kerr.InvalidRequest, kerr.InvalidRequest,
-		kerr.UnknownTopicOrPartition, kerr.InvalidRequest, kerr.InvalidRequest}
+		kerr.UnknownTopicOrPartition, nil, kerr.InvalidRequest, kerr.InvalidRequest}
 	if len(answers) != len(want) {
 		t.Fatalf("%d answers, want %d", len(answers), len(want))
 	}
@@ -44,6 +47,9 @@ func TestIncrementalAlterConfigs(t *testing.T) {
 	img := c.view.Image()
 	if img.Config(metadata.ConfigTopic, "a")["retention.ms"] != "7" || img.Config(metadata.ConfigBroker, "1")["log.retention.ms"] != "9" {
 		t.Error("what was set is not shown")
+	}
+	if got := logs.Levels()[0]; got.Level != "DEBUG" {
+		t.Errorf("a logger that was set is %+v", got)
 	}
 	calls := c.calls
 	h.Handle(t.Context(), request(&wire.IncrementalAlterConfigsRequest{Resources: []wire.IncrementalAlterConfigsRequestResource{set(2, "a", one), set(2, "a", one)}}, 1))

@@ -1,10 +1,12 @@
 package control
 
 import (
+	"log/slog"
 	"testing"
 
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
+	"github.com/stromkafka/strom/internal/loggers"
 	"github.com/stromkafka/strom/internal/server"
 	"github.com/stromkafka/strom/internal/wire"
 )
@@ -18,9 +20,10 @@ func TestResourceErrors(t *testing.T) {
 	if got := legacy.(*wire.AlterConfigsResponse).Responses; len(got) != 1 || got[0].ErrorCode != want || got[0].ResourceName != "a" {
 		t.Errorf("%+v", got)
 	}
-	incremental := (&IncrementalAlterConfigs{f, auth.AllowAll{}}).Handle(t.Context(), &server.Request{Body: &wire.IncrementalAlterConfigsRequest{
-		Resources: []wire.IncrementalAlterConfigsRequestResource{{ResourceType: 4, ResourceName: "1"}}}})
-	if got := incremental.(*wire.IncrementalAlterConfigsResponse).Responses; len(got) != 1 || got[0].ErrorCode != want || got[0].ResourceType != 4 {
+	incremental := (&IncrementalAlterConfigs{Controller: f, Loggers: loggers.New(1, slog.New(slog.DiscardHandler)), Authorizer: auth.AllowAll{}}).Handle(t.Context(), &server.Request{Body: &wire.IncrementalAlterConfigsRequest{
+		Resources: []wire.IncrementalAlterConfigsRequestResource{{ResourceType: 4, ResourceName: "1"}, {ResourceType: 8, ResourceName: "1"}, {ResourceType: 8, ResourceName: "2"}}}})
+	got := incremental.(*wire.IncrementalAlterConfigsResponse).Responses
+	if len(got) != 3 || got[0].ErrorCode != 0 || got[1].ErrorCode != kerr.InvalidRequest.Code || got[2].ErrorCode != want || got[2].ResourceType != 4 {
 		t.Errorf("%+v", got)
 	}
 	partitions := (&CreatePartitions{f, auth.AllowAll{}}).Handle(t.Context(), &server.Request{Body: &wire.CreatePartitionsRequest{
