@@ -136,7 +136,7 @@ func TestCleanerKeepsToItsRate(t *testing.T) {
 		}
 		time.Sleep(60 * time.Second)
 		synctest.Wait()
-		if p.Size() > before/5 {
+		if p.Size() > before/3 {
 			t.Errorf("%d of %d bytes left", p.Size(), before)
 		}
 		c.end()

@@ -16,6 +16,7 @@ import (
 	"github.com/stromkafka/strom/internal/config"
 	"github.com/stromkafka/strom/internal/controller"
 	"github.com/stromkafka/strom/internal/kerr"
+	"github.com/stromkafka/strom/internal/loggers"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/server"
