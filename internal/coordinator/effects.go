@@ -56,7 +56,7 @@ func (sh *shard) append(e *machine.Effects) error {
 	if err != nil {
 		return err
 	}
-	info, err := sh.write(b, commitlog.Append{Origin: commitlog.Coordinator})
+	info, err := sh.write(b, commitlog.Append{Origin: commitlog.Coordinator, Guard: sh.guard})
 	if err != nil {
 		return err
 	}
