@@ -43,7 +43,7 @@ type shard struct {
 	waiting map[machine.Token]*call
 	held    queue
 	guard   commitlog.Guard // of the call that is being handled
-	broken  error // why the state is not the fold of the log any more
+	broken  error           // why the state is not the fold of the log any more
 }
 
 func newShard(s *Set, p *replica.Partition, l replica.Leadership) *shard {
