@@ -44,7 +44,8 @@ type verification struct {
 
 // Verify begins a verification, or joins the one under way. No guard is needed, and
 // none returned, while the producer's transaction is open here: the coordinator
-// knows of it then.
+// knows of it then. Nor is one without Config.Verify, unless the coordinator has yet
+// to be told of the partition, as it has of producers with NewEpochs.
 func (l *Log) Verify(v Verification) (Guard, error) {
 	l.append.Lock()
 	defer l.append.Unlock()
@@ -56,6 +57,8 @@ func (l *Log) Verify(v Verification) (Guard, error) {
 	case known && v.Epoch < p.epoch:
 		return 0, staleEpoch(v.Producer, v.Epoch, p.epoch)
 	case known && p.txnStart >= 0 && p.epoch == v.Epoch:
+		return 0, nil
+	case !l.config.Load().Verify && !v.NewEpochs:
 		return 0, nil
 	}
 	return l.verifying.begin(v), nil
