@@ -3,7 +3,9 @@ package batch
 import (
 	"encoding/binary"
 
+	"github.com/stromkafka/strom/internal/assert"
 	"github.com/stromkafka/strom/internal/kerr"
+	"github.com/stromkafka/strom/internal/model"
 )
 
 // ControlType is the kind of a control record, from its key.
@@ -43,6 +45,17 @@ type Marker struct {
 // MarkerRecord is a marker's record: its key and value (version 0).
 func (m Marker) MarkerRecord() (key, value []byte) {
 	return ControlKey(m.Type), binary.BigEndian.AppendUint32([]byte{0, 0}, uint32(m.CoordinatorEpoch))
+}
+
+// Batch is the marker of a producer's transaction as a batch of its own, before a
+// log gives it an offset.
+func (m Marker) Batch(id model.ProducerID, epoch int16, timestamp int64) Batch {
+	b := New(Options{Transactional: true, Control: true, Producer: &Producer{ID: id, Epoch: epoch, BaseSequence: NoSequence}})
+	key, value := m.MarkerRecord()
+	b.Add(timestamp, key, value)
+	out, err := b.Build()
+	assert.That(err == nil, "a marker of a few bytes cannot be built: %v", err)
+	return out
 }
 
 // ParseMarker reads a marker; ok is false for control records of another kind.

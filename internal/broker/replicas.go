@@ -36,6 +36,7 @@ func (n *node) openReplicas(ctx context.Context) (*replica.Set, error) {
 		HighWatermarks:  v.MS("replica.high.watermark.checkpoint.interval.ms"),
 		Retention:       v.MS("log.retention.check.interval.ms"),
 		FirstRetention:  v.MS("log.initial.task.delay.ms"),
+		ProducerCheck:   v.MS("producer.id.expiration.check.interval.ms"),
 		DirFailed:       n.dirFailed,
 		Propose:         n.propose,
 		Assigned:        n.assigned,
@@ -123,7 +124,7 @@ func (n *node) topicConfig(img *metadata.Image, topic string) replica.TopicConfi
 			n.log.Error("the topic defaults are not valid", "error", err)
 		}
 	}
-	return replica.TopicConfig{Log: logConfig(t, n.values), MinISR: t.MinISR, Synced: t.Fsync}
+	return replica.TopicConfig{Log: logConfig(t, values), MinISR: t.MinISR, Synced: t.Fsync}
 }
 
 // cleanerConfig is what compaction may use on this broker.
@@ -175,6 +176,7 @@ func logConfig(t config.TopicSettings, v *config.Values) commitlog.Config {
 		Recompress:         t.Compression != "producer",
 		Codec:              codecs[t.Compression],
 		ProducerExpiration: v.MS("producer.id.expiration.ms"),
+		Verify:             v.Bool("transaction.partition.verification.enable"),
 	}
 	if t.LogAppendTime {
 		c.Timestamps = batch.LogAppendTime

@@ -18,10 +18,10 @@ type Append struct {
 	Origin Origin
 	// TransactionVersion is the feature level under which a marker is written.
 	TransactionVersion int16
-	// Unverified says that the coordinator has not confirmed that the partition
-	// is part of the producer's transaction (KIP-890): a transactional batch is
-	// then refused unless the transaction is open here already.
-	Unverified bool
+	// Guard is of the verification that the transaction's coordinator has
+	// confirmed. Under Config.Verify a transactional batch needs it, unless the
+	// transaction is open here already.
+	Guard Guard
 }
 
 // AppendInfo is what became of an append.
@@ -62,8 +62,11 @@ func (l *Log) AppendLeader(records []byte, a Append) (AppendInfo, error) {
 		if w, ok := state.duplicate(b); ok {
 			return l.duplicateInfo(w, cfg), nil
 		}
+		if err := l.verifying.checkOrder(b, state); err != nil {
+			return AppendInfo{}, err
+		}
 	}
-	if err := l.checkTransaction(b, a); err != nil {
+	if err := l.checkTransaction(b, a, cfg); err != nil {
 		return AppendInfo{}, err
 	}
 	c, err := l.producers.prepare(b, base, a.Origin, a.TransactionVersion)
@@ -155,8 +158,8 @@ func (l *Log) checkSize(n int, cfg *Config) error {
 }
 
 // checkTransaction keeps transactional records out of a log whose partition the
-// coordinator does not know to be part of the transaction.
-func (l *Log) checkTransaction(b batch.Batch, a Append) error {
+// coordinator does not know to be part of the transaction (KIP-890).
+func (l *Log) checkTransaction(b batch.Batch, a Append, cfg *Config) error {
 	if !b.IsTransactional() || b.IsControl() || !b.HasProducer() {
 		return nil
 	}
@@ -165,8 +168,8 @@ func (l *Log) checkTransaction(b batch.Batch, a Append) error {
 	case known && p.txnStart >= 0 && p.epoch == b.ProducerEpoch():
 		return nil
 	case known && b.ProducerEpoch() < p.epoch:
-		return kerr.InvalidProducerEpoch.With("epoch of producer %d is %d, which is smaller than the last seen epoch %d", b.ProducerID(), b.ProducerEpoch(), p.epoch)
-	case a.Unverified:
+		return staleEpoch(b.ProducerID(), b.ProducerEpoch(), p.epoch)
+	case cfg.Verify && !l.verifying.confirmed(b.ProducerID(), a.Guard):
 		return kerr.InvalidTxnState.With("record was not part of an ongoing transaction")
 	}
 	return nil
@@ -455,6 +458,7 @@ func (l *Log) commit(b batch.Batch, c change, cfg *Config) {
 	if b.LeaderEpoch() >= 0 {
 		l.assignEpoch(b.LeaderEpoch(), b.BaseOffset())
 	}
+	l.verifying.settle(b)
 	aborted, ok := l.producers.apply(c, b.NextOffset())
 	if ok {
 		s.txns.add(aborted.format())

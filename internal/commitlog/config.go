@@ -33,6 +33,7 @@ type Config struct {
 	Codec              compress.Codec
 	Level              int
 	ProducerExpiration time.Duration // producer.id.expiration.ms; 0 is never
+	Verify             bool          // transaction.partition.verification.enable
 }
 
 // DefaultConfig is what Apache Kafka does when nothing is set.

@@ -93,6 +93,7 @@ type Log struct {
 
 	append    sync.Mutex
 	producers *producers
+	verifying verifications
 	snapshots []model.Offset // ascending; of the producer snapshots on disk
 	doomed    []doomed       // files that wait for their removal
 

@@ -144,10 +144,6 @@ func TestTransactions(t *testing.T) {
 	if _, err := endTxn(t, l, 1, 0, true, 2, 5); !errors.Is(err, kerr.InvalidProducerEpoch) {
 		t.Errorf("marker of an old epoch: %v", err)
 	}
-	b := records(t, batch.Options{Producer: &batch.Producer{ID: 6}, Transactional: true}, 1, 1, 1)
-	if _, err := l.AppendLeader(b, Append{Epoch: 1, Now: testNow, Unverified: true}); !errors.Is(err, kerr.InvalidTxnState) {
-		t.Errorf("unverified: %v", err)
-	}
 	for _, reopen := range []bool{false, true} {
 		if reopen {
 			l = open(t, o) // as after a crash: the index is made anew

@@ -3,6 +3,7 @@ package commitlog
 import (
 	"math"
 	"slices"
+	"time"
 
 	"github.com/stromkafka/strom/internal/batch"
 	"github.com/stromkafka/strom/internal/kerr"
@@ -277,4 +278,20 @@ func (p *producers) expire(before int64) {
 			delete(p.byID, id)
 		}
 	}
+}
+
+// ExpireProducers forgets the producers that have been silent for
+// producer.id.expiration.ms and have no transaction open.
+func (l *Log) ExpireProducers(now time.Time) {
+	expiration := l.config.Load().ProducerExpiration
+	if expiration <= 0 {
+		return
+	}
+	before := now.Add(-expiration).UnixMilli()
+	l.append.Lock()
+	defer l.append.Unlock()
+	l.verifying.expire(before)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.producers.expire(before)
 }

@@ -8,9 +8,8 @@ import (
 
 // Retain does what time brings: segments below Start, and under cleanup.policy
 // delete those beyond the topic's size and age, leave the log if they lie wholly
-// below highWatermark; producers that have been silent for long are forgotten;
-// files whose file.delete.delay.ms is over are removed. It returns how many
-// segments left.
+// below highWatermark; files whose file.delete.delay.ms is over are removed. It
+// returns how many segments left.
 func (l *Log) Retain(now time.Time, highWatermark model.Offset) (int, error) {
 	l.checkpointing.Lock()
 	defer l.checkpointing.Unlock()
@@ -20,11 +19,6 @@ func (l *Log) Retain(now time.Time, highWatermark model.Offset) (int, error) {
 		return 0, err
 	}
 	cfg := l.config.Load()
-	if cfg.ProducerExpiration > 0 {
-		l.mu.Lock()
-		l.producers.expire(now.Add(-cfg.ProducerExpiration).UnixMilli())
-		l.mu.Unlock()
-	}
 	n, err := l.expired(cfg, now, highWatermark)
 	if err != nil {
 		return 0, err

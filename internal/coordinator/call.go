@@ -7,6 +7,7 @@ import (
 	"slices"
 	"unicode/utf16"
 
+	"github.com/stromkafka/strom/internal/commitlog"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/machine"
 	"github.com/stromkafka/strom/internal/model"
@@ -37,6 +38,7 @@ func PartitionFor(key string, count int) int32 {
 // call is one request on its way through a shard.
 type call struct {
 	request any
+	guard   commitlog.Guard
 	marker  *Marker
 	reply   chan outcome // nil if nobody waits
 }
@@ -60,6 +62,29 @@ func (s *Set) Call(ctx context.Context, partition int32, request any) (any, erro
 		return nil, kerr.NotCoordinator
 	}
 	return sh.call(ctx, newCall(request))
+}
+
+// CallVerified is Call for a request whose records are part of a transaction, which
+// Verify began to verify and the transaction's coordinator has confirmed.
+func (s *Set) CallVerified(ctx context.Context, partition int32, guard commitlog.Guard, request any) (any, error) {
+	sh := s.shard(partition)
+	if sh == nil {
+		return nil, kerr.NotCoordinator
+	}
+	c := newCall(request)
+	c.guard = guard
+	return sh.call(ctx, c)
+}
+
+// Verify begins to verify that a partition of the topic is part of a producer's
+// transaction (KIP-890); see commitlog.Log.Verify. Its errors are Call's.
+func (s *Set) Verify(partition int32, v commitlog.Verification) (commitlog.Guard, error) {
+	sh := s.shard(partition)
+	if sh == nil {
+		return 0, kerr.NotCoordinator
+	}
+	guard, err := sh.partition.Verify(v)
+	return guard, mapped(err)
 }
 
 // Tell gives a machine the outcome of an event that it gave out in an epoch. It

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/stromkafka/strom/internal/batch"
+	"github.com/stromkafka/strom/internal/commitlog"
 	"github.com/stromkafka/strom/internal/coordinator"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/machine"
@@ -502,6 +503,31 @@ func TestTransactions(t *testing.T) {
 			t.Errorf("an older producer's marker: %v", err)
 		}
 		look(`{"a":"1"}`)
+	})
+}
+
+// The records of a transaction need a verification (KIP-890).
+func TestVerifiedCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, 1)
+		defer w.close()
+		strict := replicatest.Fsync
+		strict.Log.Verify = true
+		w.Topics[topic] = strict
+		w.Configured(topic)
+		request := put{Key: "a", Value: "1", Producer: &machine.Producer{ID: 7}}
+		w.fails(0, request, kerr.InvalidTxnState)
+		guard, err := w.set.Verify(0, commitlog.Verification{Producer: 7, Sequence: batch.NoSequence})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.set.CallVerified(t.Context(), 0, guard, request); err != nil {
+			t.Error(err)
+		}
+		w.call(0, request) // the transaction is open
+		if _, err := w.set.Verify(1, commitlog.Verification{Producer: 7}); !errors.Is(err, kerr.NotCoordinator) {
+			t.Error(err)
+		}
 	})
 }
 

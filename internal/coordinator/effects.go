@@ -56,7 +56,7 @@ func (sh *shard) append(e *machine.Effects) error {
 	if err != nil {
 		return err
 	}
-	info, err := sh.write(b, commitlog.Append{Origin: commitlog.Coordinator})
+	info, err := sh.write(b, commitlog.Append{Origin: commitlog.Coordinator, Guard: sh.guard})
 	if err != nil {
 		return err
 	}
@@ -97,25 +97,14 @@ func (sh *shard) mark(t machine.Token, m *Marker) {
 	if m.Committed {
 		kind = batch.ControlCommit
 	}
-	key, value := batch.Marker{Type: kind, CoordinatorEpoch: int32(m.CoordinatorEpoch)}.MarkerRecord()
-	builder := batch.New(batch.Options{
-		Transactional: true, Control: true,
-		Producer: &batch.Producer{ID: m.ID, Epoch: m.Epoch, BaseSequence: batch.NoSequence},
-	})
-	builder.Add(sh.set.o.Now().UnixMilli(), key, value)
-	b, err := builder.Build()
-	if err == nil {
-		var info commitlog.AppendInfo
-		info, err = sh.write(b, commitlog.Append{Origin: commitlog.Coordinator, TransactionVersion: m.TransactionVersion})
-		if err == nil {
-			sh.machine.FoldMarker(m.Producer, m.Committed)
-			sh.next = info.NextOffset
-		}
-	}
+	b := batch.Marker{Type: kind, CoordinatorEpoch: int32(m.CoordinatorEpoch)}.Batch(m.ID, m.Epoch, sh.set.o.Now().UnixMilli())
+	info, err := sh.write(b, commitlog.Append{Origin: commitlog.Coordinator, TransactionVersion: m.TransactionVersion})
 	if err != nil {
 		sh.reply(t, outcome{err: mapped(err)})
 		return
 	}
+	sh.machine.FoldMarker(m.Producer, m.Committed)
+	sh.next = info.NextOffset
 	sh.hold(&machine.Effects{Replies: []machine.Reply{{Token: t}}})
 }
 

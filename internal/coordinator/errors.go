@@ -13,6 +13,9 @@ func (r *refusal) Unwrap() []error { return []error{r.told, r.cause} }
 // coordinators, not the partitions behind them, and what it should do about it:
 // find the coordinator again or ask again.
 func mapped(err error) error {
+	if err == nil {
+		return nil
+	}
 	switch kerr.Code(err) {
 	case kerr.UnknownTopicOrPartition.Code, kerr.NotEnoughReplicas.Code, kerr.NotEnoughReplicasAfterAppend.Code, kerr.RequestTimedOut.Code:
 		return &refusal{kerr.CoordinatorNotAvailable, err}

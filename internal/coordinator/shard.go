@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/stromkafka/strom/internal/commitlog"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/machine"
 	"github.com/stromkafka/strom/internal/metadata"
@@ -41,7 +42,8 @@ type shard struct {
 	token   machine.Token
 	waiting map[machine.Token]*call
 	held    queue
-	broken  error // why the state is not the fold of the log any more
+	guard   commitlog.Guard // of the call that is being handled
+	broken  error           // why the state is not the fold of the log any more
 }
 
 func newShard(s *Set, p *replica.Partition, l replica.Leadership) *shard {
@@ -171,5 +173,7 @@ func (sh *shard) handle(c *call) {
 		sh.mark(t, c.marker)
 		return
 	}
+	sh.guard = c.guard
 	sh.carryOut(sh.machine.Handle(sh.set.o.Now(), t, c.request))
+	sh.guard = 0
 }

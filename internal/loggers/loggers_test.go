@@ -22,7 +22,7 @@ func levelsOf(s *Set) string {
 // the handler below would let through.
 func TestLevels(t *testing.T) {
 	var out bytes.Buffer
-	s := New(7, slog.New(7, slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	s := New(7, slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	server, quorum := s.Logger("server").With("a", 1), s.Logger("quorum").WithGroup("g")
 	writes := func(log *slog.Logger, level slog.Level, want bool) {
 		t.Helper()

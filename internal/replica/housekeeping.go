@@ -29,6 +29,10 @@ func (s *Set) Run(ctx context.Context) error {
 	cleaning.Go(func() { s.cleaner.run(ctx) })
 	defer cleaning.Wait()
 	start := s.o.Now()
+	check := s.o.ProducerCheck
+	if check == 0 {
+		check = 10 * time.Minute
+	}
 	chores := []*chore{
 		{s.o.RecoveryPoints, start.Add(s.o.RecoveryPoints), s.checkpointLogs},
 		{s.o.LogStarts, start.Add(s.o.LogStarts), func() { s.checkpoint(logStartFile, (*Partition).logStart) }},
@@ -36,6 +40,7 @@ func (s *Set) Run(ctx context.Context) error {
 		{s.o.LagMax / 2, start.Add(s.o.LagMax / 2), s.proposeAll},
 		{s.o.Retention, start.Add(s.o.FirstRetention), s.retain},
 		{s.o.Retention, start.Add(s.o.FirstRetention), s.bury},
+		{check, start.Add(check), s.expireProducers},
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -150,6 +155,13 @@ func (s *Set) retain() {
 			p.tell(ChangedStart)
 			p.mu.Unlock()
 		}
+	}
+}
+
+// expireProducers forgets producers that have been silent for long.
+func (s *Set) expireProducers() {
+	for _, p := range s.Partitions() {
+		p.log.ExpireProducers(s.o.Now())
 	}
 }
 

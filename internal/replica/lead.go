@@ -40,6 +40,30 @@ func (p *Partition) AppendIn(since model.Epoch, records []byte, a commitlog.Appe
 	})
 }
 
+// Verify begins to verify that the partition is part of a producer's transaction;
+// see commitlog.Log.Verify.
+func (p *Partition) Verify(v commitlog.Verification) (commitlog.Guard, error) {
+	p.mu.Lock()
+	err := p.checkEpoch(model.NoEpoch, true)
+	p.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	v.Now = p.now()
+	return p.log.Verify(v)
+}
+
+// Producers are the partition's idempotent producers, as its leader knows them.
+func (p *Partition) Producers() ([]commitlog.Producer, error) {
+	p.mu.Lock()
+	err := p.checkEpoch(model.NoEpoch, true)
+	p.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return p.log.Producers(), nil
+}
+
 // Batches are the batches from the one that holds the offset from up to the log's
 // end as it is now, committed or not. A batch is valid until the next one. It
 // ends with the first error.

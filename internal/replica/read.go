@@ -45,7 +45,7 @@ type EpochEnd struct {
 type ReadResult struct {
 	Records       commitlog.Slice // may be empty
 	Diverging     *EpochEnd
-	Aborted       []commitlog.Aborted // of a Stable read; may name more than the records need
+	Aborted       []commitlog.Aborted // of a Stable read
 	HighWatermark model.Offset
 	LastStable    model.Offset
 	LogStart      model.Offset
@@ -99,9 +99,11 @@ func (p *Partition) Read(q ReadRequest) (ReadResult, error) {
 		r.Aborted = []commitlog.Aborted{}
 	}
 	if q.Isolation == Stable && r.Records.Len() > 0 {
-		if r.Aborted, err = p.log.AbortedTransactions(q.From, r.Bound); err != nil {
+		aborted, err := p.log.AbortedIn(q.From, r.Records)
+		if err != nil {
 			return r, p.readFailed(err)
 		}
+		r.Aborted = append(r.Aborted, aborted...) // none is empty, not null
 	}
 	return r, nil
 }

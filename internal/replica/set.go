@@ -70,6 +70,7 @@ type Options struct {
 	HighWatermarks time.Duration // replica.high.watermark.checkpoint.interval.ms
 	Retention      time.Duration // log.retention.check.interval.ms
 	FirstRetention time.Duration // how long after the start; Kafka's is 30 s
+	ProducerCheck  time.Duration // producer.id.expiration.check.interval.ms; 0 is 10 min
 
 	// DirFailed is told once of each directory that went offline, and how many
 	// are left. Assigned is

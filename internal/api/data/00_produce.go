@@ -7,6 +7,7 @@ import (
 
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/batch"
+	"github.com/stromkafka/strom/internal/commitlog"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
@@ -24,13 +25,18 @@ import (
 // the records are committed, acks=1 answers at the append, acks=0 never; an error
 // with acks=0 closes the connection, so that the producer notices.
 //
-// KIP-98 (idempotence), KIP-467 (errors of single records, v8), KIP-951 (the new
-// leader in the error, v10), KIP-516 (topic ids, v13). Left out: transactions,
-// which are refused with INVALID_TXN_STATE.
+// The first records of a transaction in a partition are appended once the
+// transaction's coordinator knows of the partition; from version 12 on it is told
+// of it here. The connection waits for that.
+//
+// KIP-98 (idempotence, transactions), KIP-467 (errors of single records, v8),
+// KIP-951 (the new leader in the error, v10), KIP-890 (verification, v11 and 12),
+// KIP-516 (topic ids, v13).
 type Produce struct {
 	Image      func() *metadata.Image
 	Partitions Partitions
 	Authorizer auth.Authorizer
+	Verifier   Verifier
 }
 
 // adminClientID may write to internal topics, as in Kafka.
@@ -57,14 +63,15 @@ type wait struct {
 }
 
 // Begin implements server.Pipelined.
-func (h *Produce) Begin(_ context.Context, r *server.Request) server.Pending {
+func (h *Produce) Begin(ctx context.Context, r *server.Request) server.Pending {
 	req := r.Body.(*wire.ProduceRequest)
 	p := &produced{
 		h: h, acks: req.Acks, timeout: time.Duration(req.TimeoutMS) * time.Millisecond,
 		version: r.Header.APIVersion, listener: r.Listener,
 	}
-	c := call{Produce: h, r: r, img: h.Image(), acks: req.Acks, refused: h.refusal(r, req)}
+	c := call{Produce: h, r: r, img: h.Image(), acks: req.Acks}
 	topics := eachOnce(req.TopicData)
+	c.refused = c.refusal(ctx, req, topics)
 	p.response.Responses = make([]wire.ProduceResponseResponse, len(topics))
 	for i := range topics {
 		c.topic(p, i, &topics[i])
@@ -87,18 +94,21 @@ type call struct {
 	img     *metadata.Image
 	acks    int16
 	refused error
+	// verdicts are those on the partitions of a transaction; nil without one.
+	verdicts map[model.Partition]verdict
 }
 
 // refusal is why no partition of the request is appended to; nil if any may be.
-func (h *Produce) refusal(r *server.Request, req *wire.ProduceRequest) error {
+func (c *call) refusal(ctx context.Context, req *wire.ProduceRequest, topics []wire.ProduceRequestTopicData) error {
 	transactional, err := hasTransactional(req)
 	if err != nil || !transactional {
 		return err
 	}
-	if req.TransactionalID == nil || !h.Authorizer.Allowed(r.Principal, r.ClientHost, auth.Write, auth.TransactionalID, *req.TransactionalID) {
+	if req.TransactionalID == nil || !c.Authorizer.Allowed(c.r.Principal, c.r.ClientHost, auth.Write, auth.TransactionalID, *req.TransactionalID) {
 		return kerr.TransactionalIDAuthorizationFailed
 	}
-	return kerr.InvalidTxnState.With("this broker does not support transactions yet")
+	c.verdicts = map[model.Partition]verdict{}
+	return c.verify(ctx, *req.TransactionalID, topics)
 }
 
 func (c *call) topic(p *produced, i int, data *wire.ProduceRequestTopicData) {
@@ -174,7 +184,11 @@ func (c *call) append(topic *metadata.Topic, data *wire.ProduceRequestPartitionD
 	if err != nil {
 		return replica.Token{}, noAppend, err
 	}
-	token, info, err := p.Append(records, c.acks, replica.Client)
+	v := c.verdicts[model.Partition{Topic: topic.Name, Index: data.Index}]
+	if v.err != nil {
+		return replica.Token{}, noAppend, v.err
+	}
+	token, info, err := p.Append(records, c.acks, commitlog.Append{Guard: v.guard})
 	if err != nil {
 		info = noAppend
 		if s, statusErr := p.Status(); statusErr == nil && !silent[kerr.Code(err)] {

@@ -143,9 +143,6 @@ func TestProduceErrors(t *testing.T) {
 	transactional := buildBatch(t, batch.Options{Transactional: true, Producer: &batch.Producer{ID: 1}})
 	unknownID := produceTo("", 0, -1, good)
 	unknownID.TopicData[0].TopicID = model.UUID{1, 2, 3}
-	withTransaction := produceTo("t", 0, -1, transactional)
-	name := "tx"
-	withTransaction.TransactionalID = &name
 	for _, c := range []struct {
 		name    string
 		version int16
@@ -163,7 +160,6 @@ func TestProduceErrors(t *testing.T) {
 		{"two batches", 9, produceTo("t", 0, -1, append(slices.Clone(good), good...)), kerr.InvalidRecord},
 		{"corrupt", 9, produceTo("t", 0, -1, corrupt), kerr.CorruptMessage},
 		{"transactional without an id", 9, produceTo("t", 0, -1, transactional), kerr.TransactionalIDAuthorizationFailed},
-		{"transactional", 9, withTransaction, kerr.InvalidTxnState},
 	} {
 		a := b.answer(c.version, c.req)
 		if a.ErrorCode != c.want.Code || a.BaseOffset != -1 || a.LogAppendTimeMS != -1 {

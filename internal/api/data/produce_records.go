@@ -100,11 +100,12 @@ var silent = map[int16]bool{
 	kerr.UnknownTopicID.Code:          true,
 }
 
-// message is the text that goes out beside an error: of refused records and of a refused request, as in Kafka, and of
-// nothing else.
+// message is the text that goes out beside an error: of refused records, of a refused request and of a failed
+// verification, as in Kafka, and of nothing else.
 func (c *call) message(err error) *string {
 	var records *batch.RecordErrors
-	if c.refused != nil || errors.As(err, &records) {
+	var told explained
+	if c.refused != nil || errors.As(err, &records) || errors.As(err, &told) {
 		return kerr.Message(err)
 	}
 	return nil
