@@ -233,7 +233,8 @@ func (b *Broker) register(ctx context.Context, deadline time.Time) error {
 	}
 	b.opts.Log.Warn("the controller has not registered this broker", "error", err)
 	if errors.Is(err, kerr.InconsistentClusterID) {
-		return fmt.Errorf("register with cluster %s: %w", b.opts.ClusterID, err)
+		return fmt.Errorf("register: this node is of cluster %s (cluster.id in meta.properties) and its controllers are of another; "+
+			"correct the addresses of the controllers, or format empty directories for this node with the cluster's id: %w", b.opts.ClusterID, err)
 	}
 	if first && !time.Now().Add(b.opts.HeartbeatInterval).Before(deadline) {
 		return fmt.Errorf("register with the controller in %v: %w", b.opts.RegistrationTimeout, err)

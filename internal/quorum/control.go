@@ -138,11 +138,12 @@ type activeController struct {
 	machine *controller.Machine
 	epoch   model.Epoch
 	next    model.Offset // where the next decision goes
+	gaveUp  model.Epoch  // a leadership that this controller cannot go on with
 }
 
 // runController decides while this node leads, and refuses while it does not.
 func (n *Node) runController() error {
-	c := &activeController{n: n}
+	c := &activeController{n: n, gaveUp: model.NoEpoch}
 	if n.opts.NewMachine != nil {
 		c.machine = n.opts.NewMachine(func() int16 { s, _ := n.status.get(); return s.Version })
 	}
@@ -199,7 +200,7 @@ func (c *activeController) follow(t term, l loaded) error {
 		c.machine.Renounce()
 		c.n.opts.Log.Info("this controller is no longer the active one", "epoch", c.epoch)
 	}
-	if c.machine == nil || c.active() || !t.leading || l.end < t.next {
+	if c.machine == nil || c.active() || !t.leading || l.end < t.next || t.epoch == c.gaveUp {
 		return nil
 	}
 	c.epoch, c.next = t.epoch, t.next
@@ -209,6 +210,9 @@ func (c *activeController) follow(t term, l loaded) error {
 	}
 	if err := c.apply(c.machine.Claim(l.image, c.n.opts.Now(), c.next, records), nil); err != nil {
 		return err
+	}
+	if !c.active() {
+		return nil
 	}
 	c.n.opts.Log.Info("this is the active controller", "epoch", c.epoch)
 	c.n.claimed.set(c.epoch)
@@ -237,7 +241,8 @@ func (c *activeController) apply(r controller.Result, to chan outcome) error {
 	if len(r.Records) > 0 {
 		var err error
 		if d, err = c.encode(r); err != nil {
-			return err
+			c.giveUp(err, to)
+			return nil
 		}
 	}
 	if to != nil {
@@ -251,6 +256,19 @@ func (c *activeController) apply(r controller.Result, to chan outcome) error {
 	case <-c.n.deaf:
 	}
 	return nil
+}
+
+// giveUp ends a leadership in which something was decided that cannot be written:
+// the draft is ahead of the log for good. Another controller, or this one in
+// another epoch, begins from what is committed.
+func (c *activeController) giveUp(why error, to chan outcome) {
+	c.n.opts.Log.Error("a decision of this controller cannot be written; it stops leading", "epoch", c.epoch, "error", why)
+	if to != nil {
+		to <- outcome{err: kerr.UnknownServerError.With("the controller could not write what it decided")}
+	}
+	c.gaveUp = c.epoch
+	c.machine.Renounce()
+	c.n.post(kraft.Resign{Epoch: c.epoch})
 }
 
 // encode makes batches of a decision, one if it is atomic, and counts its

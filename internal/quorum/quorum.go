@@ -130,15 +130,16 @@ type Node struct {
 	machine *kraft.Machine
 	first   []kraft.Effect // of machine, to be done by Run
 
-	events  chan event                // to the raft goroutine
-	appends chan *decision            // from the controller goroutine
-	places  chan kraft.ProposeControl // to the controller goroutine
-	submits chan *submission          // to the controller goroutine
-	jobs    chan snapshotJob          // to the snapshot goroutine
-	peers   *peers
-	calls   sync.WaitGroup // requests to other controllers
-	answers answers
-	pending pending
+	events     chan event                // to the raft goroutine
+	appends    chan *decision            // from the controller goroutine
+	places     chan kraft.ProposeControl // to the controller goroutine
+	submits    chan *submission          // to the controller goroutine
+	jobs       chan snapshotJob          // to the snapshot goroutine
+	peers      *peers
+	calls      sync.WaitGroup // requests to other controllers
+	foreigners foreigners
+	answers    answers
+	pending    pending
 
 	status  watched[kraft.Status]
 	term    watched[term]

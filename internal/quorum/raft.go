@@ -301,6 +301,9 @@ func (n *Node) call(ctx context.Context, s kraft.Send) {
 	if err != nil {
 		n.opts.Log.Debug("a controller did not answer", "id", s.To.ID, "address", s.To.Address.String(), "err", err)
 	}
+	if err == nil && foreign(body) {
+		n.heardForeign(ctx, s.To)
+	}
 	n.post(kraft.Response{Call: s.Call, Body: body, Failure: failure(err)})
 }
 

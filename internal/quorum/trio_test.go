@@ -13,11 +13,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stromkafka/strom/internal/controller"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/kraft"
+	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/transport"
 	"github.com/stromkafka/strom/internal/vfs"
+	"github.com/stromkafka/strom/internal/wire"
 )
 
 // trio is a quorum of three controllers in one bubble.
@@ -233,6 +236,41 @@ func TestTrioControllerIsKilled(t *testing.T) {
 			c.start(dead)
 			c.mustAgree(fmt.Sprint("after", round))
 		}
+		c.end()
+	})
+}
+
+// TestTrioGivesUp: a controller that has decided what cannot be written tells who
+// asked, and stops leading. Nothing of the decision is left, and the next epoch's
+// controller goes on from what is committed.
+func TestTrioGivesUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newTrio(t)
+		first := c.active()
+		if err := c.seats[first].node.register(); err != nil {
+			t.Fatal(err)
+		}
+		c.create("before")
+		epoch, _ := c.seats[first].node.Claimed()
+		_, err := c.seats[first].node.Node.submit(t.Context(), func(*controller.Machine, time.Time, model.Offset) controller.Result {
+			return controller.Result{Records: []metadata.Versioned{{Record: &wire.NoOpRecord{}, Version: 99}}}
+		})
+		if !errors.Is(err, kerr.UnknownServerError) {
+			t.Errorf("who asked is told %v", err)
+		}
+		for {
+			next := c.seats[c.active()].node
+			now, changed := next.Claimed()
+			if now > epoch {
+				break
+			}
+			select {
+			case <-changed:
+			case <-time.After(time.Millisecond): // virtual
+			}
+		}
+		c.create("after")
+		c.mustAgree("before", "after")
 		c.end()
 	})
 }

@@ -15,7 +15,10 @@ import (
 // The simulation runs three replicas of one partition under a scheduler that a
 // seed decides: isr leads, follow decides where logs are cut, and a controller of
 // a few lines elects, fences and agrees to in-sync sets as KIP-497, 841, 903 and
-// 966 say. Logs lose what was not synced when the power fails. After every step:
+// 966 say. Logs lose what was not synced when the power fails. Under policy os a
+// replica counts what it has not synced, and comes back unclean. In some worlds a
+// replica that is out of sync may lead when no other can: what it lacks is given
+// up then, and the rest holds on. After every step:
 //
 //   - policy end and high watermark are in order, and no leader's high watermark goes back
 //   - what a leader called committed never changes (committed never lost), and every
@@ -31,7 +34,27 @@ const (
 	watermarkAtLogEnd
 	watermarkOverCommittedSet
 	followerDoesNotSync
+	uncleanRestartIsTrusted
 )
+
+// world is what a simulation takes place in.
+type world struct {
+	os      bool // flush policy
+	unclean bool // unclean.leader.election.enable
+}
+
+var worlds = []world{{}, {os: true}, {unclean: true}, {os: true, unclean: true}}
+
+func (w world) String() string {
+	policy := "fsync"
+	if w.os {
+		policy = "os"
+	}
+	if w.unclean {
+		return policy + ", unclean elections"
+	}
+	return policy
+}
 
 type rec struct {
 	epoch model.Epoch
@@ -51,12 +74,14 @@ type simReplica struct {
 }
 
 type sim struct {
+	world
 	t         *testing.T
 	rng       *rand.Rand
 	mutation  mutation
 	now       time.Time
 	replicas  []*simReplica
 	committed []rec
+	givenUp   int // committed records that unclean elections gave up
 	value     int
 	broken    string
 
@@ -71,8 +96,8 @@ type sim struct {
 
 const simMinISR = 2
 
-func newSim(t *testing.T, seed uint64, m mutation) *sim {
-	s := &sim{t: t, rng: rand.New(rand.NewPCG(seed, 7)), mutation: m, now: time.Unix(1e9, 0), leader: 1, isr: []model.NodeID{1, 2, 3}, fenced: map[model.NodeID]bool{}}
+func newSim(t *testing.T, w world, seed uint64, m mutation) *sim {
+	s := &sim{world: w, t: t, rng: rand.New(rand.NewPCG(seed, 7)), mutation: m, now: time.Unix(1e9, 0), leader: 1, isr: []model.NodeID{1, 2, 3}, fenced: map[model.NodeID]bool{}}
 	for id := model.NodeID(1); id <= 3; id++ {
 		s.replicas = append(s.replicas, &simReplica{id: id, up: true, life: 1, leader: model.NoNode, epoch: -1})
 	}
@@ -92,7 +117,7 @@ func (r *simReplica) end() model.Offset { return model.Offset(len(r.log)) }
 
 // policyEnd is how far the log counts as kept.
 func (s *sim) policyEnd(r *simReplica) model.Offset {
-	if s.mutation == watermarkAtLogEnd {
+	if s.os || s.mutation == watermarkAtLogEnd {
 		return r.end()
 	}
 	return model.Offset(r.durable)
@@ -165,7 +190,7 @@ func (s *sim) fetch(r *simReplica) {
 	if !r.up || r.lead != nil || r.leader == model.NoNode || r.leader == r.id {
 		return
 	}
-	if s.mutation != followerDoesNotSync {
+	if !s.os && s.mutation != followerDoesNotSync {
 		r.durable = len(r.log)
 	}
 	l := s.get(r.leader)
@@ -210,7 +235,7 @@ func (s *sim) fetch(r *simReplica) {
 		r.durable = len(r.log)
 	}
 	kept := model.Offset(r.durable)
-	if s.mutation == followerDoesNotSync {
+	if s.os || s.mutation == followerDoesNotSync {
 		kept = r.end()
 	}
 	r.hw = isr.FollowerHighWatermark(r.hw, leaderHW, kept)
@@ -278,6 +303,37 @@ func (s *sim) elect() {
 			}
 		}
 	}
+	if s.unclean {
+		s.electAny()
+	}
+}
+
+// electAny makes a replica that is out of sync the leader. What it lacks is not
+// committed any more, and nobody's high watermark is above where it parts.
+func (s *sim) electAny() {
+	up := slices.DeleteFunc(slices.Clone(s.replicas), func(r *simReplica) bool { return s.fenced[r.id] })
+	if len(up) == 0 {
+		return
+	}
+	r := up[s.rng.IntN(len(up))]
+	s.leader, s.isr, s.elr = r.id, []model.NodeID{r.id}, nil
+	s.epoch++
+	s.partitionEpoch++
+	kept := common(s.committed, r.log)
+	s.givenUp += len(s.committed) - kept
+	s.committed = s.committed[:kept:kept]
+	for _, other := range s.replicas {
+		other.hw = min(other.hw, model.Offset(common(other.log, r.log)))
+	}
+}
+
+// common is how many records two logs begin with alike.
+func common(a, b []rec) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // tidy keeps eligible leaders only while the in-sync set is too small.
@@ -295,13 +351,17 @@ func (s *sim) complete(r *simReplica) {
 }
 
 // restart brings a replica back. Under policy fsync nothing that it acknowledged
-// is lost, so it keeps its place.
+// is lost, so it keeps its place; else it is no eligible leader any more.
 func (s *sim) restart(r *simReplica) {
 	if r.up {
 		return
 	}
 	r.up, r.life = true, r.life+1
 	s.fenced[r.id] = false
+	if s.os && s.mutation != uncleanRestartIsTrusted {
+		s.elr = slices.DeleteFunc(slices.Clone(s.elr), func(id model.NodeID) bool { return id == r.id })
+		s.partitionEpoch++
+	}
 	s.elect()
 }
 
@@ -387,46 +447,64 @@ func (s *sim) match() {
 	}
 }
 
-// simulate runs one seed and returns what broke and how much was committed.
-func simulate(t *testing.T, seed uint64, m mutation) (broken string, committed int) {
-	s := newSim(t, seed, m)
+// simulate runs one seed and returns what broke, how much was committed, and how
+// much of what was once committed was given up.
+func simulate(t *testing.T, w world, seed uint64, m mutation) (broken string, committed, givenUp int) {
+	s := newSim(t, w, seed, m)
 	simEnds = map[model.NodeID]model.Offset{}
 	for range 1500 {
 		if s.step(); s.broken != "" {
 			break
 		}
 	}
-	return s.broken, len(s.committed)
+	return s.broken, len(s.committed), s.givenUp
 }
 
 func TestSimulation(t *testing.T) {
-	total := 0
-	for seed := range uint64(600) {
-		broken, committed := simulate(t, seed, none)
-		if broken != "" {
-			t.Fatalf("seed %d: %s", seed, broken)
-		}
-		total += committed
-	}
-	if total < 600 {
-		t.Errorf("only %d records were committed in all", total)
+	for _, w := range worlds {
+		t.Run(w.String(), func(t *testing.T) {
+			total, lost := 0, 0
+			for seed := range uint64(600) {
+				broken, committed, givenUp := simulate(t, w, seed, none)
+				if broken != "" {
+					t.Fatalf("seed %d: %s", seed, broken)
+				}
+				total, lost = total+committed, lost+givenUp
+			}
+			t.Logf("%d records committed, %d given up", total, lost)
+			if total < 600 {
+				t.Errorf("only %d records were committed in all", total)
+			}
+			if w.unclean != (lost > 0) {
+				t.Errorf("%d records were given up", lost)
+			}
+		})
 	}
 }
 
 func TestSimulationNoticesMutations(t *testing.T) {
-	for m, name := range map[mutation]string{
-		neverCut: "the log is never cut", watermarkAtLogEnd: "the watermark counts what is not synced",
-		watermarkOverCommittedSet: "the watermark is over the committed set only", followerDoesNotSync: "a follower fetches on before it has synced",
+	for _, c := range []struct {
+		mutation mutation
+		world    world
+		name     string
+	}{
+		{neverCut, world{}, "the log is never cut"},
+		{neverCut, world{unclean: true}, "the log is never cut after an unclean election"},
+		{watermarkAtLogEnd, world{}, "the watermark counts what is not synced"},
+		{watermarkOverCommittedSet, world{}, "the watermark is over the committed set only"},
+		{watermarkOverCommittedSet, world{os: true}, "the watermark is over the committed set only, under policy os"},
+		{followerDoesNotSync, world{}, "a follower fetches on before it has synced"},
+		{uncleanRestartIsTrusted, world{os: true}, "an unclean restart is trusted"},
 	} {
 		caught := false
 		for seed := uint64(0); seed < 3000 && !caught; seed++ {
-			broken, _ := simulate(t, seed, m)
+			broken, _, _ := simulate(t, c.world, seed, c.mutation)
 			if caught = broken != ""; caught {
-				t.Logf("%s: seed %d: %s", name, seed, broken)
+				t.Logf("%s: seed %d: %s", c.name, seed, broken)
 			}
 		}
 		if !caught {
-			t.Errorf("nobody notices that %s", name)
+			t.Errorf("nobody notices that %s", c.name)
 		}
 	}
 }

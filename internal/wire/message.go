@@ -91,8 +91,12 @@ const recordFrameVersion = 1
 // and record version as unsigned varints, then the record.
 func EncodeRecord(version int16, r Record) ([]byte, error) { return AppendRecord(nil, version, r) }
 
-// AppendRecord appends what EncodeRecord returns.
+// AppendRecord appends what EncodeRecord returns. What DecodeRecord would not read
+// is refused: in a log it would end everybody who replays it.
 func AppendRecord(b []byte, version int16, r Record) ([]byte, error) {
+	if kind := recordKinds[int64(r.RecordKey())]; kind.new == nil || version < 0 || version > kind.max {
+		return nil, fmt.Errorf("%T has no version %d", r, version)
+	}
 	b = binary.AppendUvarint(b, recordFrameVersion)
 	b = binary.AppendUvarint(b, uint64(r.RecordKey()))
 	b = binary.AppendUvarint(b, uint64(version))
