@@ -60,7 +60,7 @@ func TestLevels(t *testing.T) {
 // TestRefused has the errors of Apache Kafka's RuntimeLoggerManager; a request
 // with one of them changes nothing.
 func TestRefused(t *testing.T) {
-	s := New(7, slog.New(7, slog.DiscardHandler))
+	s := New(7, slog.New(slog.DiscardHandler))
 	s.Logger("server")
 	before := levelsOf(s)
 	for _, c := range []struct {
