@@ -50,7 +50,15 @@ bench: build ## measure against Apache Kafka, side by side, as ratios
 
 .PHONY: bench-cluster
 bench-cluster: build ## the same with three nodes of each: throughput, latency, and produce after kill -9
-	@$(GO) run ./bench -nodes 3
+	@$(GO) run ./bench -suite cluster
+
+.PHONY: bench-storage
+bench-storage: build ## the rows of storage: small batches with fsync over many partitions, compaction, 10,000 partitions
+	@$(GO) run ./bench -suite storage
+
+.PHONY: bench-coordinators
+bench-coordinators: build ## the rows of groups and transactions: joins and rebalances, commits, transactions
+	@$(GO) run ./bench -suite coordinators
 
 .PHONY: torture
 TORTURE ?= -time 60s

@@ -23,11 +23,21 @@ type clientOptions struct {
 	addr, topic string
 	warm, run   time.Duration
 	rate        int
+	clients     int
+	workers     int
+}
+
+// clientVerbs are our clients by the word that runs them.
+var clientVerbs = map[string]func(ctx context.Context, o clientOptions) error{
+	"consume": consumeClient, "latency": latencyClient,
+	"small": smallClient, "keyed": keyedClient,
+	"group-classic": classicGroup, "group-consumer": consumerGroup,
+	"commits": commitsClient, "transactions": transactionsClient, "transaction-latency": transactionLatencyClient,
 }
 
 func runClient(args []string) error {
 	if len(args) == 0 {
-		return errors.New("client consume|latency")
+		return errors.New("which client?")
 	}
 	var o clientOptions
 	flags := flag.NewFlagSet("bench client", flag.ContinueOnError)
@@ -36,16 +46,16 @@ func runClient(args []string) error {
 	flags.DurationVar(&o.warm, "warm", 0, "not counted")
 	flags.DurationVar(&o.run, "run", 0, "counted")
 	flags.IntVar(&o.rate, "rate", 0, "records a second")
+	flags.IntVar(&o.clients, "clients", 1, "connections")
+	flags.IntVar(&o.workers, "workers", 1, "operations at once")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
-	switch args[0] {
-	case "consume":
-		return consumeClient(context.Background(), o)
-	case "latency":
-		return latencyClient(context.Background(), o)
+	client, ok := clientVerbs[args[0]]
+	if !ok {
+		return fmt.Errorf("no client %q", args[0])
 	}
-	return fmt.Errorf("no client %q", args[0])
+	return client(context.Background(), o)
 }
 
 // self is the command that runs one of our clients.
@@ -151,29 +161,10 @@ func measureLatency(m measuring) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	c, err := m.self("latency", topic, "-warm", (m.plan.Warm + time.Second).String(), "-run", m.plan.Latency.String(), "-rate", fmt.Sprint(m.plan.Rate))
-	if err != nil {
-		return sample{}, err
-	}
-	result := m.clientOutput() + ".latency"
-	file, err := os.Create(result)
-	if err != nil {
-		return sample{}, err
-	}
-	defer file.Close()
-	c.stdout = file
-	m.loaded = true
-	client, err := start(c)
-	if err != nil {
-		return sample{}, err
-	}
-	if err := client.wait(m.ctx); err != nil {
-		return sample{}, err
-	}
-	return readLatency(result)
+	return m.client("latency", topic, "-warm", (m.plan.Warm + time.Second).String(), "-run", m.plan.Latency.String(), "-rate", fmt.Sprint(m.plan.Rate))
 }
 
-func readLatency(name string) (sample, error) {
+func readFigures(name string) (sample, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return sample{}, err
@@ -181,7 +172,7 @@ func readLatency(name string) (sample, error) {
 	defer file.Close()
 	values := map[string]float64{}
 	if err := json.NewDecoder(bufio.NewReader(file)).Decode(&values); err != nil {
-		return sample{}, fmt.Errorf("the latency client's figures: %w", err)
+		return sample{}, fmt.Errorf("a client's figures: %w", err)
 	}
 	return sample{values: values}, nil
 }

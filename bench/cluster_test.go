@@ -106,9 +106,10 @@ func TestIncomplete(t *testing.T) {
 }
 
 func TestLegendOfACluster(t *testing.T) {
-	r := newResults(shortPlan)
+	r := newResults(planOf(shortPlan, suites[0]))
 	one := legend(&r)
-	r.Plan.Nodes = 3
+	cluster, _ := suiteNamed("cluster")
+	r.Plan = planOf(shortPlan, cluster)
 	three := legend(&r)
 	for _, want := range []string{"Three nodes", "min.insync.replicas 2", "512 MB each"} {
 		if strings.Contains(one, want) || !strings.Contains(three, want) {

@@ -10,9 +10,11 @@
 // it also waits for each record before it sends the next, which hides stalls. Ours sends at a fixed rate and counts from
 // the moment a record was due.)
 //
-// With -nodes 3 three brokers of each system form a cluster, all on the brokers' core: replication factor 3, acks=all,
+// With -suite cluster three brokers of each system form a cluster, all on the brokers' core: replication factor 3, acks=all,
 // min.insync.replicas 2. Its rows are throughput, latency, and for how long produce is unavailable after kill -9, as an
-// unmodified librdkafka client sees it.
+// unmodified librdkafka client sees it. -suite storage is small batches over many partitions (beside Kafka as it ships and beside
+// Kafka that syncs each record), compaction, and 10,000 partitions. -suite coordinators is groups of up to 1,000 members by both
+// protocols, offset commits and transactions.
 //
 // Run it from the module's root: go run ./bench, with -short for a quick look and -only for single rows.
 package main
@@ -75,7 +77,7 @@ func parseOptions(args []string) (options, error) {
 	o := options{}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	short := flags.Bool("short", false, "a quick run: one session of each system, short rows")
-	nodes := flags.Int("nodes", 1, "brokers of each system: 1, or 3 for the rows of a cluster")
+	name := flags.String("suite", suites[0].name, "which rows: "+suiteNames())
 	flags.StringVar(&o.python, "python", "interop/clients/target/python/bin/python", "a `python` with confluent-kafka, for the rows of unavailability (interop/install makes it)")
 	runs := flags.Int("runs", 0, "sessions of each system (default 3, with -short 1)")
 	only := flags.String("only", "", "only the rows whose name matches the `regexp` (as produce.100B.acks1, latency)")
@@ -95,12 +97,13 @@ func parseOptions(args []string) (options, error) {
 	if *short {
 		o.plan = shortPlan
 	}
-	if *nodes != 1 && *nodes != 3 {
-		err := fmt.Errorf("-nodes is 1 or 3, not %d", *nodes)
+	chosen, ok := suiteNamed(*name)
+	if !ok {
+		err := fmt.Errorf("no suite %q; the suites are %s", *name, suiteNames())
 		fmt.Fprintln(os.Stderr, err)
 		return o, err
 	}
-	o.plan.Nodes = *nodes
+	o.plan = planOf(o.plan, chosen)
 	if *runs > 0 {
 		o.plan.Runs = *runs
 	}

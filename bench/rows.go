@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,12 +93,9 @@ var rows = []row{
 		metrics: []metric{{key: "memory", label: "peak memory (RSS)", unit: "MB"}}},
 }
 
-// rows are those for a plan's number of nodes.
+// rows are those of a plan's suite.
 func (p plan) rows() []row {
-	if p.Nodes > 1 {
-		return clusterRows
-	}
-	return rows
+	return p.suite().rows
 }
 
 func (p plan) selectRows(only *regexp.Regexp) []row {
@@ -184,7 +182,7 @@ func (m measuring) heat() error {
 
 // underLoad tells whether a row needs a broker that is warm.
 func (r row) underLoad() bool {
-	return strings.HasPrefix(r.name, "produce") || strings.HasPrefix(r.name, "consume") || r.name == "latency"
+	return !slices.Contains([]string{"start", "idle", "memory.load"}, r.name) && !strings.HasPrefix(r.name, "unavailable")
 }
 
 func progressf(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

@@ -185,6 +185,10 @@ func (s *session) newTopic(ctx context.Context) (string, error) {
 }
 
 func (s *session) newTopicOf(ctx context.Context, partitions int32) (string, error) {
+	return s.newTopicWith(ctx, partitions, nil)
+}
+
+func (s *session) newTopicWith(ctx context.Context, partitions int32, configs map[string]*string) (string, error) {
 	s.topics++
 	name := fmt.Sprintf("row-%d", s.topics)
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.seeds()...))
@@ -192,7 +196,7 @@ func (s *session) newTopicOf(ctx context.Context, partitions int32) (string, err
 		return "", err
 	}
 	defer client.Close()
-	_, err = kadm.NewClient(client).CreateTopic(ctx, partitions, int16(s.bench.plan.copies()), nil, name)
+	_, err = kadm.NewClient(client).CreateTopic(ctx, partitions, int16(s.bench.plan.copies()), configs, name)
 	if err != nil {
 		return "", fmt.Errorf("create topic %s: %w", name, err)
 	}

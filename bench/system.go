@@ -39,7 +39,7 @@ func (b *bench) kafka(name string) system {
 		if err != nil {
 			return nil, err
 		}
-		if err := os.WriteFile(file, []byte(kafkaProperties(dir, addrs[0], controller)), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(kafkaProperties(dir, addrs[0], controller)+lines(b.plan.suite().settings)), 0o644); err != nil {
 			return nil, err
 		}
 		if err := b.kafkaFormat(ctx, file, "--standalone"); err != nil {
@@ -100,6 +100,15 @@ func kafkaProperties(dir, addr, controller string) string {
 	}, "\n")
 }
 
+// lines of a properties file.
+func lines(settings []string) string {
+	var text strings.Builder
+	for _, s := range settings {
+		text.WriteString(s + "\n")
+	}
+	return text.String()
+}
+
 // stromWith is Strom with a flush policy, started without a file as a laptop would.
 func (b *bench) stromWith(policy string) system {
 	if filepath.Base(b.strom) == "apache-kafka" {
@@ -114,7 +123,8 @@ func (b *bench) stromWith(policy string) system {
 			return nil, err
 		}
 		args := []string{program, "start"}
-		for _, set := range []string{"listeners=PLAINTEXT://" + addrs[0], "log.dirs=" + filepath.Join(dir, "data"), "log.flush.policy=" + policy} {
+		settings := append([]string{"listeners=PLAINTEXT://" + addrs[0], "log.dirs=" + filepath.Join(dir, "data"), "log.flush.policy=" + policy}, b.plan.suite().settings...)
+		for _, set := range settings {
 			args = append(args, "--set", set)
 		}
 		return []command{{name: "strom (" + policy + ")", args: args}}, nil

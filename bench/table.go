@@ -98,7 +98,7 @@ func printTable(w io.Writer, table [][]string) {
 
 // legend says what the figures mean.
 func legend(r *results) string {
-	return nodesLegend(r.Plan) + fmt.Sprintf(`Medians of %d sessions of each system, interleaved, lowest and highest in brackets; "times better" above 1 is in Strom's favour.
+	return nodesLegend(r.Plan) + settingsLegend(r.Plan) + fmt.Sprintf(`Medians of %d sessions of each system, interleaved, lowest and highest in brackets; "times better" above 1 is in Strom's favour.
 Policy fsync: Strom acknowledges when the record is on disk. Policy os: when it is in the page cache, as Apache Kafka does.
 Any: the policy has no part in it; measured with fsync. Apache Kafka %s runs as it ships: heap %s, G1, no syncing.
 %s: a client's core was full (95 %% or more), so the row counts only for CPU per GB. MB and GB are of record values, 10^6 and 10^9 bytes.
@@ -119,6 +119,15 @@ disk of every replica in sync. Unavailable is from kill -9 until the last of %d 
 afterwards, to a librdkafka client with its default settings that produces every %v to each; %d kills a session, and the longest
 is the median over the sessions of each one's longest. The controller that is killed leads partitions too.
 `, clusterPartitions, clusterPartitions, produceEvery, p.Kills)
+}
+
+// settingsLegend says which settings both systems were given.
+func settingsLegend(p plan) string {
+	settings := p.suite().settings
+	if len(settings) == 0 {
+		return ""
+	}
+	return "Both with " + strings.Join(settings, ", ") + ".\n"
 }
 
 // heap of Apache Kafka's JVM.
@@ -170,25 +179,11 @@ func writeMarkdown(file string, r *results) error {
 	return os.WriteFile(file, []byte(markdown(r)), 0o644)
 }
 
-// flags and verb are how the page is written and measured again.
-func (p plan) flags() string {
-	if p.Nodes == 1 {
-		return " -markdown docs/benchmarks.md"
-	}
-	return fmt.Sprintf(" -nodes %d -markdown docs/benchmarks-cluster.md", p.Nodes)
-}
-
-func (p plan) verb() string {
-	if p.Nodes == 1 {
-		return "bench"
-	}
-	return "bench-cluster"
-}
-
-// markdown is the page docs/benchmarks.md, or that of a cluster.
+// markdown is the page of a suite.
 func markdown(r *results) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "# Strom beside Apache Kafka\n\nWritten by `go run ./bench%s` on %s; `make %s` measures again.\n\n", r.Plan.flags(), r.Began.Format(time.DateOnly), r.Plan.verb())
+	fmt.Fprintf(&text, "# Strom beside Apache Kafka\n\nWritten by `go run ./bench -suite %s -markdown %s` on %s; `make %s` measures again.\n\n",
+		r.Plan.suite().name, r.Plan.suite().page, r.Began.Format(time.DateOnly), r.Plan.suite().verb)
 	for i, row := range cells(r.Lines) {
 		fmt.Fprintf(&text, "| %s |\n", strings.Join(row, " | "))
 		if i == 0 {
