@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -111,23 +112,27 @@ func commitsClient(ctx context.Context, o clientOptions) error {
 			return err
 		}
 	}
+	topics, err := kadm.NewClient(clients[0]).ListTopics(ctx, o.topic)
+	if err != nil {
+		return err
+	}
+	id := topics[o.topic].ID
 	offsets := make([]int64, o.workers)
 	return tell(loop{workers: o.workers, warm: o.warm, run: o.run, do: func(ctx context.Context, worker int) error {
 		offsets[worker]++
-		return retry(ctx, func() error { return commit(ctx, clients[worker], o.topic, worker, offsets[worker]) })
+		return retry(ctx, func() error { return commit(ctx, clients[worker], o.topic, id, worker, offsets[worker]) })
 	}}.measure(ctx))
 }
 
 func groupOf(worker int) string { return fmt.Sprintf("bench-%d", worker) }
 
-func commit(ctx context.Context, client *kgo.Client, topic string, worker int, offset int64) error {
+func commit(ctx context.Context, client *kgo.Client, topic string, id kadm.TopicID, worker int, offset int64) error {
 	request := kmsg.NewPtrOffsetCommitRequest()
-	request.Version = 9 // the last with topic names
 	request.Group, request.Generation = groupOf(worker), -1
 	p := kmsg.NewOffsetCommitRequestTopicPartition()
 	p.Partition, p.Offset = int32(worker), offset
 	t := kmsg.NewOffsetCommitRequestTopic()
-	t.Topic, t.Partitions = topic, []kmsg.OffsetCommitRequestTopicPartition{p}
+	t.Topic, t.TopicID, t.Partitions = topic, id, []kmsg.OffsetCommitRequestTopicPartition{p}
 	request.Topics = []kmsg.OffsetCommitRequestTopic{t}
 	answer, err := client.SeedBrokers()[0].Request(ctx, request)
 	if err != nil {
