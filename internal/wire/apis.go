@@ -1,12 +1,22 @@
 package wire
 
+import "math"
+
 // The API keys that are served or sent.
 const (
 	KeyProduce                     int16 = 0
 	KeyFetch                       int16 = 1
 	KeyListOffsets                 int16 = 2
 	KeyMetadata                    int16 = 3
+	KeyOffsetCommit                int16 = 8
+	KeyOffsetFetch                 int16 = 9
 	KeyFindCoordinator             int16 = 10
+	KeyJoinGroup                   int16 = 11
+	KeyHeartbeat                   int16 = 12
+	KeyLeaveGroup                  int16 = 13
+	KeySyncGroup                   int16 = 14
+	KeyDescribeGroups              int16 = 15
+	KeyListGroups                  int16 = 16
 	KeyApiVersions                 int16 = 18
 	KeyCreateTopics                int16 = 19
 	KeyDeleteTopics                int16 = 20
@@ -21,10 +31,12 @@ const (
 	KeyAlterConfigs                int16 = 33
 	KeyDescribeLogDirs             int16 = 35
 	KeyCreatePartitions            int16 = 37
+	KeyDeleteGroups                int16 = 42
 	KeyElectLeaders                int16 = 43
 	KeyIncrementalAlterConfigs     int16 = 44
 	KeyAlterPartitionReassignments int16 = 45
 	KeyListPartitionReassignments  int16 = 46
+	KeyOffsetDelete                int16 = 47
 	KeyVote                        int16 = 52
 	KeyBeginQuorumEpoch            int16 = 53
 	KeyEndQuorumEpoch              int16 = 54
@@ -66,13 +78,24 @@ type API struct {
 	newResponse func() Response
 }
 
+// neverFlexible is FlexibleFrom of a message that has no flexible version.
+const neverFlexible = math.MaxInt16
+
 // APIs is the table, in key order.
 var APIs = []API{
 	{Key: KeyProduce, Name: "Produce", Min: 3, Max: 13, FlexibleFrom: 9, Broker: true, newRequest: func() Request { return new(ProduceRequest) }, newResponse: func() Response { return new(ProduceResponse) }},
 	{Key: KeyFetch, Name: "Fetch", Min: 4, Max: 18, FlexibleFrom: 12, Broker: true, Controller: true, newRequest: func() Request { return new(FetchRequest) }, newResponse: func() Response { return new(FetchResponse) }},
 	{Key: KeyListOffsets, Name: "ListOffsets", Min: 1, Max: 11, FlexibleFrom: 6, Broker: true, newRequest: func() Request { return new(ListOffsetsRequest) }, newResponse: func() Response { return new(ListOffsetsResponse) }},
 	{Key: KeyMetadata, Name: "Metadata", Min: 0, Max: 13, FlexibleFrom: 9, Broker: true, newRequest: func() Request { return new(MetadataRequest) }, newResponse: func() Response { return new(MetadataResponse) }},
+	{Key: KeyOffsetCommit, Name: "OffsetCommit", Min: 2, Max: 10, FlexibleFrom: 8, Broker: true, newRequest: func() Request { return new(OffsetCommitRequest) }, newResponse: func() Response { return new(OffsetCommitResponse) }},
+	{Key: KeyOffsetFetch, Name: "OffsetFetch", Min: 1, Max: 10, FlexibleFrom: 6, Broker: true, newRequest: func() Request { return new(OffsetFetchRequest) }, newResponse: func() Response { return new(OffsetFetchResponse) }},
 	{Key: KeyFindCoordinator, Name: "FindCoordinator", Min: 0, Max: 6, FlexibleFrom: 3, Broker: true, newRequest: func() Request { return new(FindCoordinatorRequest) }, newResponse: func() Response { return new(FindCoordinatorResponse) }},
+	{Key: KeyJoinGroup, Name: "JoinGroup", Min: 0, Max: 9, FlexibleFrom: 6, Broker: true, newRequest: func() Request { return new(JoinGroupRequest) }, newResponse: func() Response { return new(JoinGroupResponse) }},
+	{Key: KeyHeartbeat, Name: "Heartbeat", Min: 0, Max: 4, FlexibleFrom: 4, Broker: true, newRequest: func() Request { return new(HeartbeatRequest) }, newResponse: func() Response { return new(HeartbeatResponse) }},
+	{Key: KeyLeaveGroup, Name: "LeaveGroup", Min: 0, Max: 5, FlexibleFrom: 4, Broker: true, newRequest: func() Request { return new(LeaveGroupRequest) }, newResponse: func() Response { return new(LeaveGroupResponse) }},
+	{Key: KeySyncGroup, Name: "SyncGroup", Min: 0, Max: 5, FlexibleFrom: 4, Broker: true, newRequest: func() Request { return new(SyncGroupRequest) }, newResponse: func() Response { return new(SyncGroupResponse) }},
+	{Key: KeyDescribeGroups, Name: "DescribeGroups", Min: 0, Max: 6, FlexibleFrom: 5, Broker: true, newRequest: func() Request { return new(DescribeGroupsRequest) }, newResponse: func() Response { return new(DescribeGroupsResponse) }},
+	{Key: KeyListGroups, Name: "ListGroups", Min: 0, Max: 5, FlexibleFrom: 3, Broker: true, newRequest: func() Request { return new(ListGroupsRequest) }, newResponse: func() Response { return new(ListGroupsResponse) }},
 	{Key: KeyApiVersions, Name: "ApiVersions", Min: 0, Max: 5, FlexibleFrom: 3, Broker: true, Controller: true, newRequest: func() Request { return new(ApiVersionsRequest) }, newResponse: func() Response { return new(ApiVersionsResponse) }},
 	{Key: KeyCreateTopics, Name: "CreateTopics", Min: 2, Max: 7, FlexibleFrom: 5, Broker: true, Controller: true, newRequest: func() Request { return new(CreateTopicsRequest) }, newResponse: func() Response { return new(CreateTopicsResponse) }},
 	{Key: KeyDeleteTopics, Name: "DeleteTopics", Min: 1, Max: 6, FlexibleFrom: 4, Broker: true, Controller: true, newRequest: func() Request { return new(DeleteTopicsRequest) }, newResponse: func() Response { return new(DeleteTopicsResponse) }},
@@ -87,10 +110,12 @@ var APIs = []API{
 	{Key: KeyAlterConfigs, Name: "AlterConfigs", Min: 0, Max: 2, FlexibleFrom: 2, Broker: true, Controller: true, newRequest: func() Request { return new(AlterConfigsRequest) }, newResponse: func() Response { return new(AlterConfigsResponse) }},
 	{Key: KeyDescribeLogDirs, Name: "DescribeLogDirs", Min: 1, Max: 5, FlexibleFrom: 2, Broker: true, newRequest: func() Request { return new(DescribeLogDirsRequest) }, newResponse: func() Response { return new(DescribeLogDirsResponse) }},
 	{Key: KeyCreatePartitions, Name: "CreatePartitions", Min: 0, Max: 3, FlexibleFrom: 2, Broker: true, Controller: true, newRequest: func() Request { return new(CreatePartitionsRequest) }, newResponse: func() Response { return new(CreatePartitionsResponse) }},
+	{Key: KeyDeleteGroups, Name: "DeleteGroups", Min: 0, Max: 2, FlexibleFrom: 2, Broker: true, newRequest: func() Request { return new(DeleteGroupsRequest) }, newResponse: func() Response { return new(DeleteGroupsResponse) }},
 	{Key: KeyElectLeaders, Name: "ElectLeaders", Min: 0, Max: 2, FlexibleFrom: 2, Broker: true, Controller: true, newRequest: func() Request { return new(ElectLeadersRequest) }, newResponse: func() Response { return new(ElectLeadersResponse) }},
 	{Key: KeyIncrementalAlterConfigs, Name: "IncrementalAlterConfigs", Min: 0, Max: 1, FlexibleFrom: 1, Broker: true, Controller: true, newRequest: func() Request { return new(IncrementalAlterConfigsRequest) }, newResponse: func() Response { return new(IncrementalAlterConfigsResponse) }},
 	{Key: KeyAlterPartitionReassignments, Name: "AlterPartitionReassignments", Min: 0, Max: 1, FlexibleFrom: 0, Broker: true, Controller: true, newRequest: func() Request { return new(AlterPartitionReassignmentsRequest) }, newResponse: func() Response { return new(AlterPartitionReassignmentsResponse) }},
 	{Key: KeyListPartitionReassignments, Name: "ListPartitionReassignments", Min: 0, Max: 0, FlexibleFrom: 0, Broker: true, Controller: true, newRequest: func() Request { return new(ListPartitionReassignmentsRequest) }, newResponse: func() Response { return new(ListPartitionReassignmentsResponse) }},
+	{Key: KeyOffsetDelete, Name: "OffsetDelete", Min: 0, Max: 0, FlexibleFrom: neverFlexible, Broker: true, newRequest: func() Request { return new(OffsetDeleteRequest) }, newResponse: func() Response { return new(OffsetDeleteResponse) }},
 	{Key: KeyVote, Name: "Vote", Min: 0, Max: 2, FlexibleFrom: 0, Controller: true, newRequest: func() Request { return new(VoteRequest) }, newResponse: func() Response { return new(VoteResponse) }},
 	{Key: KeyBeginQuorumEpoch, Name: "BeginQuorumEpoch", Min: 0, Max: 1, FlexibleFrom: 1, Controller: true, newRequest: func() Request { return new(BeginQuorumEpochRequest) }, newResponse: func() Response { return new(BeginQuorumEpochResponse) }},
 	{Key: KeyEndQuorumEpoch, Name: "EndQuorumEpoch", Min: 0, Max: 1, FlexibleFrom: 1, Controller: true, newRequest: func() Request { return new(EndQuorumEpochRequest) }, newResponse: func() Response { return new(EndQuorumEpochResponse) }},
