@@ -124,3 +124,29 @@ func (s *state) Replicated(id model.NodeID) func(yield func(*Topic, int32) bool)
 		}
 	}
 }
+
+// TopicsGone are the topics that one image has and a later one has not. A topic
+// that was created again under its name is gone all the same. What the images
+// share is not looked at.
+func TopicsGone(from, to *Image) []*Topic {
+	var gone []*Topic
+	var walk func(was, is *treeNode[model.TopicID, *Topic])
+	walk = func(was, is *treeNode[model.TopicID, *Topic]) {
+		if was == nil || was == is {
+			return
+		}
+		if is != nil && is.key == was.key {
+			walk(was.left, is.left)
+			walk(was.right, is.right)
+			return
+		}
+		// The tree was turned here: what the one side has may be anywhere on the other.
+		walk(was.left, nil)
+		if to.TopicByID(was.key) == nil {
+			gone = append(gone, was.value)
+		}
+		walk(was.right, nil)
+	}
+	walk(from.topicsByID.root, to.topicsByID.root)
+	return gone
+}

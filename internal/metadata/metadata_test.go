@@ -3,6 +3,7 @@ package metadata
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -461,5 +462,42 @@ func TestFeatures(t *testing.T) {
 		} else if !strings.Contains(err.Error(), "INVALID_UPDATE_VERSION") {
 			t.Error(err)
 		}
+	}
+}
+
+// TestTopicsGone: it finds what looking up every topic finds.
+func TestTopicsGone(t *testing.T) {
+	found := 0
+	for seed := range uint64(40) {
+		d := begin(t, ProductionVersion)
+		g := &generator{rand.New(rand.NewPCG(seed, 7)), d, 0}
+		last := Empty
+		for i := range 400 {
+			if err := d.Apply(g.next(), model.Offset(i)); err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			if g.IntN(20) > 0 {
+				continue
+			}
+			img, _ := d.Image(model.Offset(i), 1)
+			got := map[model.TopicID]bool{}
+			for _, topic := range TopicsGone(last, img) {
+				got[topic.ID] = true
+			}
+			want := map[model.TopicID]bool{}
+			for topic := range last.Topics() {
+				if img.TopicByID(topic.ID) == nil {
+					want[topic.ID] = true
+				}
+			}
+			if !maps.Equal(got, want) {
+				t.Fatalf("seed %d: gone are %v, want %v", seed, got, want)
+			}
+			found += len(want)
+			last = img
+		}
+	}
+	if found == 0 {
+		t.Fatal("no topic was ever deleted")
 	}
 }

@@ -80,7 +80,7 @@ func definitions(t *testing.T) map[string]*definition {
 		t.Fatal("KAFKA_LIB must name the directory of Apache Kafka's jars: run make interop")
 	}
 	all := map[string]*definition{}
-	for _, pattern := range []string{"kafka-clients-[0-9]*[0-9].jar", "kafka-metadata-[0-9]*[0-9].jar", "kafka-transaction-coordinator-[0-9]*[0-9].jar"} {
+	for _, pattern := range []string{"kafka-clients-[0-9]*[0-9].jar", "kafka-metadata-[0-9]*[0-9].jar", "kafka-transaction-coordinator-[0-9]*[0-9].jar", "kafka-group-coordinator-[0-9]*[0-9].jar"} {
 		jars, _ := filepath.Glob(filepath.Join(lib, pattern))
 		for _, jar := range jars {
 			archive, err := zip.OpenReader(jar)

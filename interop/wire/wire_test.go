@@ -75,6 +75,11 @@ func subjects(t *testing.T) []subject {
 	const transactions = "org.apache.kafka.coordinator.transaction.generated."
 	add("TransactionLogKey", transactions+"TransactionLogKey", 0, 0, func() wire.Message { return new(wire.TransactionLogKey) })
 	add("TransactionLogValue", transactions+"TransactionLogValue", 0, 1, func() wire.Message { return new(wire.TransactionLogValue) })
+	const groups = "org.apache.kafka.coordinator.group.generated."
+	for _, kind := range wire.GroupRecords {
+		add(kind.Name+"Key", groups+kind.Name+"Key", 0, 0, kind.Key)
+		add(kind.Name+"Value", groups+kind.Name+"Value", 0, kind.Newest, kind.Value)
+	}
 	return list
 }
 
