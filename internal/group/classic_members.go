@@ -58,7 +58,7 @@ func protocolsOf(r *wire.JoinGroupRequest) []memberProtocol {
 	for i := range r.Protocols {
 		p := &r.Protocols[i]
 		if !slices.ContainsFunc(out, func(o memberProtocol) bool { return o.name == p.Name }) {
-			out = append(out, memberProtocol{p.Name, bytes.Clone(p.Metadata)})
+			out = append(out, memberProtocol{p.Name, p.Metadata})
 		}
 	}
 	return out

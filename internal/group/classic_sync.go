@@ -1,7 +1,6 @@
 package group
 
 import (
-	"bytes"
 	"maps"
 	"slices"
 
@@ -78,7 +77,7 @@ func (c *classic) assign(m *Machine, q *wire.SyncGroupRequest) {
 	}
 	for i := range q.Assignments {
 		if member := c.members.get(q.Assignments[i].MemberID); member != nil {
-			member.assignment = bytes.Clone(q.Assignments[i].Assignment)
+			member.assignment = q.Assignments[i].Assignment
 		}
 	}
 	m.append(c.record())

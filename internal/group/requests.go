@@ -21,8 +21,7 @@ import (
 //	*wire.DescribeGroupsRequest  *wire.DescribeGroupsResponse
 //	*wire.ListGroupsRequest    *wire.ListGroupsResponse
 //
-// Requests and their bytes are kept as long as the machine likes: they must not
-// alias memory that is used again.
+// A machine keeps what it is given: bytes must not be in memory that is used again.
 type Request struct {
 	Version    int16 // of the message that the client sent
 	ClientID   string
