@@ -103,8 +103,11 @@ func (n *node) openBroker(ctx context.Context) error {
 	n.ids = membership.NewProducerIDs(n.channels.ids, n.member, n.log)
 	n.proposals = membership.NewProposals(membership.ProposalOptions{Broker: n.member, Channel: n.channels.proposals, Decided: n.decided, Log: n.log})
 	n.assignments = membership.NewAssignments(membership.AssignmentOptions{Broker: n.member, Channel: n.channels.assignments, Image: n.view.Image, Log: n.log})
-	n.replicas, err = n.openReplicas(ctx)
-	return err
+	if n.replicas, err = n.openReplicas(ctx); err != nil {
+		return err
+	}
+	n.openGroups()
+	return nil
 }
 
 // supported are the levels of features that this node understands.
