@@ -83,6 +83,7 @@ type node struct {
 	incarnation  model.UUID   // of this life of the broker
 	replicas     *replica.Set // the rest is nil without the broker role
 	coordinators []*coordinator.Set
+	groups       *coordinator.Set // one of them
 	sessions     *fetch.Cache
 	member       *membership.Broker
 	channels     channels

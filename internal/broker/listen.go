@@ -115,6 +115,7 @@ func (n *node) serveClients() {
 	routes.Handle(wire.KeyUpdateFeatures, &admin.UpdateFeatures{Forwarder: forwarder, View: &n.view})
 	routes.Handle(wire.KeyUnregisterBroker, &admin.UnregisterBroker{Forwarder: forwarder})
 	routes.Handle(wire.KeyDescribeQuorum, &admin.DescribeQuorum{Forwarder: forwarder, Authorizer: n.auth})
+	n.serveGroups(routes)
 	routes.Handle(wire.KeyInitProducerId, &txn.InitProducerID{IDs: n.ids, Authorizer: n.auth})
 }
 
