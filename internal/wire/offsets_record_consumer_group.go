@@ -142,3 +142,14 @@ func (m *ConsumerGroupRegularExpressionValue) code(c *coder, _ int16) {
 	c.int64(&m.Timestamp)
 	c.noTags()
 }
+
+// Kinds of record of __consumer_offsets that make a consumer group of KIP-848.
+const (
+	ConsumerGroupMetadataRecord                 int16 = 3
+	ConsumerGroupPartitionMetadataRecord        int16 = 4
+	ConsumerGroupMemberMetadataRecord           int16 = 5
+	ConsumerGroupTargetAssignmentMetadataRecord int16 = 6
+	ConsumerGroupTargetAssignmentMemberRecord   int16 = 7
+	ConsumerGroupCurrentMemberAssignmentRecord  int16 = 8
+	ConsumerGroupRegularExpressionRecord        int16 = 16
+)
