@@ -46,6 +46,7 @@ func ParsePolicy(s string) Policy {
 type Client struct {
 	ID        string
 	Host      string // as Kafka writes it: /127.0.0.1
+	Address   string // as the authorizer knows it
 	Principal auth.Principal
 }
 

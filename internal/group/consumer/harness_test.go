@@ -61,7 +61,9 @@ func (h *harness) Allowed(_ auth.Principal, _ string, _ auth.Operation, _ auth.R
 	return !h.hidden[name]
 }
 
-func (h *harness) Set(kind Alarm, member string, at time.Time) { h.alarms[alarmName{kind, member}] = at }
+func (h *harness) Set(kind Alarm, member string, at time.Time) {
+	h.alarms[alarmName{kind, member}] = at
+}
 
 func (h *harness) SetIfAbsent(kind Alarm, member string, at time.Time) {
 	if _, ok := h.alarms[alarmName{kind, member}]; !ok {

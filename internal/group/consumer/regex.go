@@ -158,7 +158,6 @@ func (t *Topics) match(expressions []string, by Client, a auth.Authorizer) map[s
 		// and this one does not take matches nothing.
 		compiled[i], _ = regexp.Compile(`^(?:` + expression + `)$`)
 	}
-	host := strings.TrimPrefix(by.Host, "/")
 	for topic := range t.img.Topics() {
 		asked, allowed := false, false
 		for i, re := range compiled {
@@ -166,7 +165,7 @@ func (t *Topics) match(expressions []string, by Client, a auth.Authorizer) map[s
 				continue
 			}
 			if !asked {
-				asked, allowed = true, a.Allowed(by.Principal, host, auth.Describe, auth.Topic, topic.Name)
+				asked, allowed = true, a.Allowed(by.Principal, by.Address, auth.Describe, auth.Topic, topic.Name)
 			}
 			if allowed {
 				matched[expressions[i]] = append(matched[expressions[i]], topic.Name)
