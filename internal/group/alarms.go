@@ -16,6 +16,8 @@ const (
 	classicSession                  // a member of a classic group was not heard of
 	classicJoin                     // a rebalance waits no longer for members to join
 	classicSync                     // nor for members to ask for their assignment
+	classicMade                     // a consumer group has become classic, and is to rebalance
+	consumerAlarm                   // the first of those that a consumer group knows itself
 )
 
 // alarm names what is to happen at a time.
@@ -55,6 +57,9 @@ func (s *alarms) set(a alarm, at time.Time) {
 	heap.Push(&s.queue, r)
 }
 
+// isSet reports whether an alarm is set.
+func (s *alarms) isSet(a alarm) bool { return s.byName[a] != nil }
+
 // cancel takes an alarm back, if it is set.
 func (s *alarms) cancel(a alarm) {
 	if r := s.byName[a]; r != nil {
@@ -90,6 +95,10 @@ func (m *Machine) rang(a alarm) {
 		m.sweepAgain()
 	case classicSession, classicJoin, classicSync:
 		m.rangClassic(a)
+	case classicMade:
+		m.rangMade(a)
+	default:
+		m.rangConsumer(a)
 	}
 }
 

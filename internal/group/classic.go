@@ -106,7 +106,7 @@ func (c *classic) committed(m *Machine, id string) {
 	}
 }
 
-func (c *classic) mayFetch(string, int32) error { return nil }
+func (c *classic) mayFetch(*string, int32) error { return nil }
 
 func (c *classic) mayDelete() error {
 	if c.state != empty {
@@ -241,7 +241,8 @@ func (c *classic) recordOf(v *wire.GroupMetadataValue) machine.Record {
 
 // foldClassic takes in the record of a classic group, nil for a tombstone. While
 // the group is served, the record is one that it has just written, so that it
-// knows what is in it and more.
+// knows what is in it and more; but a group that was a consumer group until just now
+// does not.
 func (m *Machine) foldClassic(at model.Offset, k *wire.GroupMetadataKey, v *wire.GroupMetadataValue) {
 	g := m.groups[k.Group]
 	if v == nil {
@@ -256,7 +257,7 @@ func (m *Machine) foldClassic(at model.Offset, k *wire.GroupMetadataKey, v *wire
 	}
 	known := g != nil
 	g = m.group(k.Group)
-	if c, ok := g.kind.(*classic); ok && known && m.serving {
+	if c, ok := g.kind.(*classic); ok && known && m.serving && (c.lasting() || !c.simple()) {
 		c.written = at
 		return
 	}

@@ -34,12 +34,12 @@ func (m *Machine) join(t machine.Token, r *Request, q *wire.JoinGroupRequest) {
 	case g == nil:
 		m.joinNewGroup(&j)
 	default:
-		c, ok := g.kind.(*classic)
-		if !ok {
-			m.replyNow(t, JoinRefused("", kerr.InconsistentGroupProtocol))
-			return
+		switch k := g.kind.(type) {
+		case *classic:
+			k.join(m, &j)
+		case *consumers:
+			k.join(m, g, &j)
 		}
-		c.join(m, &j)
 	}
 }
 

@@ -8,6 +8,10 @@ import (
 
 // leaveGroup is LeaveGroup, for several members at once (KIP-345).
 func (m *Machine) leaveGroup(t machine.Token, q *wire.LeaveGroupRequest) {
+	if k := m.consumers(q.GroupID); k != nil {
+		k.leaveGroup(m, t, q)
+		return
+	}
 	c := m.classic(q.GroupID)
 	out := &wire.LeaveGroupResponse{Members: make([]wire.LeaveGroupResponseMember, len(q.Members))}
 	left := false

@@ -11,6 +11,10 @@ import (
 
 // sync is SyncGroup.
 func (m *Machine) sync(t machine.Token, q *wire.SyncGroupRequest) {
+	if k := m.consumers(q.GroupID); k != nil {
+		k.sync(m, t, q)
+		return
+	}
 	c := m.classic(q.GroupID)
 	if c == nil || c.state == empty {
 		m.replyNow(t, syncRefused(kerr.UnknownMemberID))
@@ -153,6 +157,10 @@ func (c *classic) syncOver(m *Machine) {
 
 // heartbeat is Heartbeat.
 func (m *Machine) heartbeat(t machine.Token, q *wire.HeartbeatRequest) {
+	if k := m.consumers(q.GroupID); k != nil {
+		k.heartbeat(m, t, q)
+		return
+	}
 	err := error(kerr.UnknownMemberID)
 	if c := m.classic(q.GroupID); c != nil {
 		err = c.heartbeat(m, q)

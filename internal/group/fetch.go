@@ -13,7 +13,7 @@ func (m *Machine) fetchOffsets(t machine.Token, r FetchOffsets) {
 	out := &wire.OffsetFetchResponseGroup{GroupID: q.GroupID, Topics: []wire.OffsetFetchResponseGroupTopic{}}
 	g := m.groups[q.GroupID]
 	if g != nil {
-		err := g.kind.mayFetch(text(q.MemberID), q.MemberEpoch)
+		err := g.kind.mayFetch(q.MemberID, q.MemberEpoch)
 		if kerr.Code(err) == kerr.GroupIDNotFound.Code {
 			g = nil
 		} else if err != nil {

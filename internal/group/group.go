@@ -3,8 +3,9 @@
 //
 // A Machine holds groups of several kinds by their ids. A group has committed
 // offsets and, by its kind, members: a classic group (JoinGroup and SyncGroup,
-// KIP-345, KIP-394, KIP-429, KIP-559, KIP-800, KIP-814), or none at all, which
-// Kafka calls a simple group and takes for an empty classic one.
+// KIP-345, KIP-394, KIP-429, KIP-559, KIP-800, KIP-814), a consumer group (KIP-848,
+// package consumer), or none at all, which Kafka calls a simple group and takes for
+// an empty classic one.
 //
 // What is lasting is the fold of the records. A classic group has more than
 // that: who has joined a rebalance that is not over, whom it waits for and until
@@ -13,10 +14,13 @@
 package group
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
 
+	"github.com/stromkafka/strom/internal/auth"
+	"github.com/stromkafka/strom/internal/group/consumer"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/machine"
 	"github.com/stromkafka/strom/internal/metadata"
@@ -30,6 +34,7 @@ type Config struct {
 	Retention     time.Duration // offsets.retention.minutes
 	CheckInterval time.Duration // offsets.retention.check.interval.ms
 	Classic       ClassicConfig
+	Consumer      consumer.Config
 }
 
 // ClassicConfig is the part of Config for classic groups.
@@ -42,12 +47,16 @@ type ClassicConfig struct {
 type Options struct {
 	Config *Config
 	NewID  func() string // a fresh random UUID, as Java writes it: 36 characters
+	// Authorizer says which topics a regular expression may show to whoever subscribes
+	// by it. nil allows all.
+	Authorizer auth.Authorizer
 }
 
 // Machine coordinates the groups of one partition. It implements machine.Machine.
 type Machine struct {
 	config *Config
 	newID  func() string
+	rights auth.Authorizer
 
 	groups  map[string]*group
 	pending map[model.ProducerID]map[place]commit // offsets of open transactions
@@ -59,6 +68,7 @@ type Machine struct {
 	alarms  alarms
 	sweeps  []*sweep
 	parked  []*sweep // wait for sweepAgain
+	topics  *consumer.Topics
 
 	// Only inside one call. undo is what Refused takes back besides.
 	now  time.Time
@@ -71,6 +81,7 @@ func New(o Options) *Machine {
 	return &Machine{
 		config:  o.Config,
 		newID:   o.NewID,
+		rights:  cmp.Or(o.Authorizer, auth.Authorizer(auth.AllowAll{})),
 		groups:  map[string]*group{},
 		pending: map[model.ProducerID]map[place]commit{},
 		folded:  -1,
@@ -99,7 +110,7 @@ type kind interface {
 	// mayCommit judges a commit as a whole. The function it returns, which may be
 	// nil, judges each partition.
 	mayCommit(c committer) (func(topic string, id model.TopicID, partition int32) error, error)
-	mayFetch(member string, epoch int32) error
+	mayFetch(member *string, epoch int32) error
 	mayDelete() error
 	mayDeleteOffsets() error
 	// subscribed reports whether a member, or somebody unknown, reads the topic.
@@ -118,7 +129,7 @@ type kind interface {
 // Start implements machine.Machine.
 func (m *Machine) Start(now time.Time, img *metadata.Image) machine.Effects {
 	m.enter(now)
-	m.serving, m.img = true, img
+	m.serving, m.img, m.topics = true, img, consumer.NewTopics(img)
 	for _, id := range m.ids() {
 		g := m.groups[id]
 		if m.dropHusk(g) {
@@ -144,6 +155,7 @@ func (m *Machine) Update(now time.Time, img *metadata.Image) machine.Effects {
 	m.enter(now)
 	old := m.img
 	m.img = img
+	m.topicsChanged(old)
 	m.sweepDeleted(old)
 	return m.leave()
 }

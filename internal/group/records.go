@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/stromkafka/strom/internal/assert"
+	"github.com/stromkafka/strom/internal/group/consumer"
 	"github.com/stromkafka/strom/internal/machine"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/wire"
@@ -69,6 +70,10 @@ func (m *Machine) foldRecord(from machine.Origin, k, v wire.Message) {
 		value, _ := v.(*wire.GroupMetadataValue)
 		m.foldClassic(from.Offset, k, value)
 	default:
+		if id, ok := consumer.GroupOf(k); ok {
+			m.foldConsumer(id, k, v)
+			return
+		}
 		assert.That(false, "a record with the key %T is known and not folded", k)
 	}
 }

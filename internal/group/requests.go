@@ -2,6 +2,7 @@ package group
 
 import (
 	"github.com/stromkafka/strom/internal/assert"
+	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/machine"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/wire"
@@ -20,12 +21,16 @@ import (
 //	*wire.DeleteGroupsRequest  *wire.DeleteGroupsResponse
 //	*wire.DescribeGroupsRequest  *wire.DescribeGroupsResponse
 //	*wire.ListGroupsRequest    *wire.ListGroupsResponse
+//	*wire.ConsumerGroupHeartbeatRequest  *wire.ConsumerGroupHeartbeatResponse; checked by consumer.Validate
+//	*wire.ConsumerGroupDescribeRequest   *wire.ConsumerGroupDescribeResponse
 //
 // A machine keeps what it is given: bytes must not be in memory that is used again.
 type Request struct {
 	Version    int16 // of the message that the client sent
 	ClientID   string
 	ClientHost string // as Kafka writes it: /127.0.0.1
+	Address    string // the same as the authorizer knows it
+	Principal  auth.Principal
 	Body       any
 }
 
@@ -61,6 +66,10 @@ func (m *Machine) dispatch(t machine.Token, r *Request) {
 		m.describe(t, r.Version, body)
 	case *wire.ListGroupsRequest:
 		m.list(t, body)
+	case *wire.ConsumerGroupHeartbeatRequest:
+		m.consumerHeartbeat(t, r, body)
+	case *wire.ConsumerGroupDescribeRequest:
+		m.describeConsumers(t, body)
 	default:
 		assert.That(false, "a group coordinator was asked %T", body)
 	}

@@ -40,4 +40,12 @@ var GroupRecords = map[int16]CoordinatorRecord{
 	OffsetCommitLegacyRecord: {"LegacyOffsetCommit", 0, func() Message { return new(OffsetCommitKey) }, func() Message { return new(OffsetCommitValue) }},
 	OffsetCommitRecord:       {"OffsetCommit", 4, func() Message { return new(OffsetCommitKey) }, func() Message { return new(OffsetCommitValue) }},
 	GroupMetadataRecord:      {"GroupMetadata", 4, func() Message { return new(GroupMetadataKey) }, func() Message { return new(GroupMetadataValue) }},
+
+	ConsumerGroupMetadataRecord:                 {"ConsumerGroupMetadata", 0, func() Message { return new(ConsumerGroupMetadataKey) }, func() Message { return new(ConsumerGroupMetadataValue) }},
+	ConsumerGroupPartitionMetadataRecord:        {"ConsumerGroupPartitionMetadata", 0, func() Message { return new(ConsumerGroupPartitionMetadataKey) }, func() Message { return new(ConsumerGroupPartitionMetadataValue) }},
+	ConsumerGroupMemberMetadataRecord:           {"ConsumerGroupMemberMetadata", 0, func() Message { return new(ConsumerGroupMemberMetadataKey) }, func() Message { return new(ConsumerGroupMemberMetadataValue) }},
+	ConsumerGroupTargetAssignmentMetadataRecord: {"ConsumerGroupTargetAssignmentMetadata", 0, func() Message { return new(ConsumerGroupTargetAssignmentMetadataKey) }, func() Message { return new(ConsumerGroupTargetAssignmentMetadataValue) }},
+	ConsumerGroupTargetAssignmentMemberRecord:   {"ConsumerGroupTargetAssignmentMember", 0, func() Message { return new(ConsumerGroupTargetAssignmentMemberKey) }, func() Message { return new(ConsumerGroupTargetAssignmentMemberValue) }},
+	ConsumerGroupCurrentMemberAssignmentRecord:  {"ConsumerGroupCurrentMemberAssignment", 0, func() Message { return new(ConsumerGroupCurrentMemberAssignmentKey) }, func() Message { return new(ConsumerGroupCurrentMemberAssignmentValue) }},
+	ConsumerGroupRegularExpressionRecord:        {"ConsumerGroupRegularExpression", 0, func() Message { return new(ConsumerGroupRegularExpressionKey) }, func() Message { return new(ConsumerGroupRegularExpressionValue) }},
 }

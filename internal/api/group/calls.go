@@ -32,7 +32,7 @@ func call[R any](ctx context.Context, c Coordinators, id string, r *server.Reque
 }
 
 func requestOf(r *server.Request, body any) group.Request {
-	return group.Request{Version: r.Header.APIVersion, ClientID: r.ClientID(), ClientHost: clientHost(r), Body: body}
+	return group.Request{Version: r.Header.APIVersion, ClientID: r.ClientID(), ClientHost: clientHost(r), Address: r.ClientHost, Principal: r.Principal, Body: body}
 }
 
 // clientHost is the client's address as Java writes one: with a slash in front,
