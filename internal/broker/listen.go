@@ -95,6 +95,7 @@ func (n *node) serveClients() {
 	routes.Handle(wire.KeyFetch, &data.Fetch{Image: image, Partitions: n.replicas, Authorizer: n.auth, Sessions: n.sessions, MaxBytes: v.Int("fetch.max.bytes"),
 		RackAware: v.String("replica.selector.class") == rackAwareSelector, Self: n.config.ID})
 	routes.Handle(wire.KeyListOffsets, &data.ListOffsets{Image: image, Partitions: n.replicas, Authorizer: n.auth})
+	routes.Handle(wire.KeyDeleteRecords, &data.DeleteRecords{Image: image, Partitions: n.replicas, Authorizer: n.auth})
 	routes.Handle(wire.KeyOffsetForLeaderEpoch, &data.OffsetForLeaderEpoch{Image: image, Partitions: n.replicas, Authorizer: n.auth})
 	routes.Handle(wire.KeyMetadata, &admin.Metadata{View: &n.view, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, Authorizer: n.auth,
 		Create: n.creator})

@@ -231,7 +231,7 @@ func (c *compactor) check() error {
 		return fmt.Errorf("consumers find %v, want %v", got, want)
 	}
 	for o, r := range c.records {
-		if o >= max(c.cleaned, 0) && !seen[o] && !(r.txn > 0 && c.aborted[r.txn]) {
+		if hidden := r.txn > 0 && c.aborted[r.txn]; o >= max(c.cleaned, 0) && !seen[o] && !hidden {
 			return fmt.Errorf("record %d %+v above the clean part is gone", o, r)
 		}
 	}

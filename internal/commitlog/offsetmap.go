@@ -38,14 +38,6 @@ func newOffsetMap(memory int64, load float64) *offsetMap {
 	return m
 }
 
-// full reports whether the map takes no further key.
-func (m *offsetMap) full() bool {
-	if float64(m.used+1) <= float64(len(m.slots))*m.load {
-		return false
-	}
-	return len(m.slots) == m.most
-}
-
 // put notes the offset of a key, which must be larger than all before; false if
 // there is no room.
 func (m *offsetMap) put(key []byte, offset model.Offset) bool {

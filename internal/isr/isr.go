@@ -211,6 +211,19 @@ func (l *Leader) Fetched(f Fetch, now time.Time) (advanced bool, err error) {
 	return l.advance(now), nil
 }
 
+// LowWatermark is the least log start of the replicas whose brokers live, this
+// one's own included; Unknown while one of them has not fetched.
+func (l *Leader) LowWatermark(own model.Offset) model.Offset {
+	low := own
+	for i := range l.followers {
+		f := &l.followers[i]
+		if f.start < low && l.config.Brokers.Eligible(f.id, -1, f.dir) {
+			low = f.start
+		}
+	}
+	return low
+}
+
 // unassigned is the error for a fetch by a broker outside the replica set. With
 // a leader epoch that matches, the follower knows of a reassignment before this
 // leader does, and is told to retry.

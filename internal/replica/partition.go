@@ -65,6 +65,7 @@ type Partition struct {
 	minISR  int
 	counted model.Offset
 	waiters waiters
+	lows    []*lowWait
 	watches []*Watch
 	cutting model.Offset // where a follower is about to cut its log; else noCut
 

@@ -54,6 +54,7 @@ func (p *Partition) lookAgain(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.advance()
+	p.lifted()
 	p.reconsider(now)
 }
 

@@ -98,6 +98,7 @@ func (p *Partition) Fetched(f FollowerFetch) error {
 		p.lift(ChangedHighWatermark)
 	}
 	if err == nil {
+		p.lifted()
 		p.reconsider(now)
 	}
 	return err

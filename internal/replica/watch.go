@@ -68,4 +68,7 @@ func (p *Partition) tell(c Changes) {
 	for _, w := range p.watches {
 		w.watcher.Changed(c, p.appended)
 	}
+	if c&(ChangedStart|ChangedRole) != 0 {
+		p.lifted()
+	}
 }

@@ -20,6 +20,7 @@ const (
 	KeyApiVersions                 int16 = 18
 	KeyCreateTopics                int16 = 19
 	KeyDeleteTopics                int16 = 20
+	KeyDeleteRecords               int16 = 21
 	KeyInitProducerId              int16 = 22
 	KeyOffsetForLeaderEpoch        int16 = 23
 	KeyAddPartitionsToTxn          int16 = 24
@@ -29,6 +30,7 @@ const (
 	KeyTxnOffsetCommit             int16 = 28
 	KeyDescribeConfigs             int16 = 32
 	KeyAlterConfigs                int16 = 33
+	KeyAlterReplicaLogDirs         int16 = 34
 	KeyDescribeLogDirs             int16 = 35
 	KeyCreatePartitions            int16 = 37
 	KeyDeleteGroups                int16 = 42
@@ -101,6 +103,7 @@ var APIs = []API{
 	{Key: KeyApiVersions, Name: "ApiVersions", Min: 0, Max: 5, FlexibleFrom: 3, Broker: true, Controller: true, newRequest: func() Request { return new(ApiVersionsRequest) }, newResponse: func() Response { return new(ApiVersionsResponse) }},
 	{Key: KeyCreateTopics, Name: "CreateTopics", Min: 2, Max: 7, FlexibleFrom: 5, Broker: true, Controller: true, newRequest: func() Request { return new(CreateTopicsRequest) }, newResponse: func() Response { return new(CreateTopicsResponse) }},
 	{Key: KeyDeleteTopics, Name: "DeleteTopics", Min: 1, Max: 6, FlexibleFrom: 4, Broker: true, Controller: true, newRequest: func() Request { return new(DeleteTopicsRequest) }, newResponse: func() Response { return new(DeleteTopicsResponse) }},
+	{Key: KeyDeleteRecords, Name: "DeleteRecords", Min: 0, Max: 2, FlexibleFrom: 2, Broker: true, newRequest: func() Request { return new(DeleteRecordsRequest) }, newResponse: func() Response { return new(DeleteRecordsResponse) }},
 	{Key: KeyInitProducerId, Name: "InitProducerId", Min: 0, Max: 6, FlexibleFrom: 2, Broker: true, UnstableFrom: 6, newRequest: func() Request { return new(InitProducerIdRequest) }, newResponse: func() Response { return new(InitProducerIdResponse) }},
 	{Key: KeyOffsetForLeaderEpoch, Name: "OffsetForLeaderEpoch", Min: 2, Max: 4, FlexibleFrom: 4, Broker: true, newRequest: func() Request { return new(OffsetForLeaderEpochRequest) }, newResponse: func() Response { return new(OffsetForLeaderEpochResponse) }},
 	{Key: KeyAddPartitionsToTxn, Name: "AddPartitionsToTxn", Min: 0, Max: 5, FlexibleFrom: 3, Broker: true, newRequest: func() Request { return new(AddPartitionsToTxnRequest) }, newResponse: func() Response { return new(AddPartitionsToTxnResponse) }},
@@ -110,6 +113,7 @@ var APIs = []API{
 	{Key: KeyTxnOffsetCommit, Name: "TxnOffsetCommit", Min: 0, Max: 6, FlexibleFrom: 3, Broker: true, newRequest: func() Request { return new(TxnOffsetCommitRequest) }, newResponse: func() Response { return new(TxnOffsetCommitResponse) }},
 	{Key: KeyDescribeConfigs, Name: "DescribeConfigs", Min: 1, Max: 4, FlexibleFrom: 4, Broker: true, Controller: true, newRequest: func() Request { return new(DescribeConfigsRequest) }, newResponse: func() Response { return new(DescribeConfigsResponse) }},
 	{Key: KeyAlterConfigs, Name: "AlterConfigs", Min: 0, Max: 2, FlexibleFrom: 2, Broker: true, Controller: true, newRequest: func() Request { return new(AlterConfigsRequest) }, newResponse: func() Response { return new(AlterConfigsResponse) }},
+	{Key: KeyAlterReplicaLogDirs, Name: "AlterReplicaLogDirs", Min: 1, Max: 2, FlexibleFrom: 2, Broker: true, newRequest: func() Request { return new(AlterReplicaLogDirsRequest) }, newResponse: func() Response { return new(AlterReplicaLogDirsResponse) }},
 	{Key: KeyDescribeLogDirs, Name: "DescribeLogDirs", Min: 1, Max: 5, FlexibleFrom: 2, Broker: true, newRequest: func() Request { return new(DescribeLogDirsRequest) }, newResponse: func() Response { return new(DescribeLogDirsResponse) }},
 	{Key: KeyCreatePartitions, Name: "CreatePartitions", Min: 0, Max: 3, FlexibleFrom: 2, Broker: true, Controller: true, newRequest: func() Request { return new(CreatePartitionsRequest) }, newResponse: func() Response { return new(CreatePartitionsResponse) }},
 	{Key: KeyDeleteGroups, Name: "DeleteGroups", Min: 0, Max: 2, FlexibleFrom: 2, Broker: true, newRequest: func() Request { return new(DeleteGroupsRequest) }, newResponse: func() Response { return new(DeleteGroupsResponse) }},

@@ -1,5 +1,5 @@
 // Package data has the handlers of the APIs that move records and tell offsets:
-// Produce, Fetch, ListOffsets and OffsetForLeaderEpoch, a file each.
+// Produce, Fetch, ListOffsets, DeleteRecords and OffsetForLeaderEpoch, a file each.
 package data
 
 import (

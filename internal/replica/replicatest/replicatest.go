@@ -29,6 +29,7 @@ type Node struct {
 	// Policy is what topics without one of their own in Topics get.
 	Policy replica.TopicConfig
 	Topics map[string]replica.TopicConfig
+	Live   map[model.NodeID]bool // other brokers that are there
 
 	draft  *metadata.Draft
 	image  atomic.Pointer[metadata.Image]
@@ -42,11 +43,13 @@ var (
 	OS    = replica.TopicConfig{Log: commitlog.DefaultConfig(), MinISR: 1}
 )
 
-// brokers: nobody else is there.
-type brokers struct{}
+// brokers: nobody else is there but whom Live names.
+type brokers struct{ node *Node }
 
-func (brokers) Eligible(model.NodeID, model.BrokerEpoch, model.DirectoryID) bool { return false }
-func (brokers) Current(model.NodeID) (epoch model.BrokerEpoch, ok bool)          { return -1, false }
+func (b brokers) Eligible(id model.NodeID, _ model.BrokerEpoch, _ model.DirectoryID) bool {
+	return b.node.Live[id]
+}
+func (brokers) Current(model.NodeID) (epoch model.BrokerEpoch, ok bool) { return -1, false }
 
 var _ isr.Brokers = brokers{}
 
@@ -60,7 +63,7 @@ func (n *Node) Options(fs vfs.FS, dirs ...string) replica.Options {
 			}
 			return n.Policy
 		},
-		Brokers: brokers{}, LagMax: 30 * time.Second, RecoveryThreads: 2, Flushers: 8,
+		Brokers: brokers{n}, LagMax: 30 * time.Second, RecoveryThreads: 2, Flushers: 8,
 		RecoveryPoints: time.Minute, LogStarts: time.Minute, HighWatermarks: 5 * time.Second,
 		Retention: 5 * time.Minute, FirstRetention: 30 * time.Second,
 	}

@@ -195,6 +195,12 @@ func (n *Node) Launch() error {
 	return nil
 }
 
+// As makes another program run the node from its next Launch on: on the same
+// properties and directories.
+func (n *Node) As(program []string, env []string) {
+	n.options.Program, n.options.Env = program, env
+}
+
 // PID is the node's process id.
 func (n *Node) PID() int { return n.cmd.Process.Pid }
 
