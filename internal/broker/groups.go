@@ -3,13 +3,17 @@ package broker
 import (
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"time"
 
 	api "github.com/stromkafka/strom/internal/api/group"
 	"github.com/stromkafka/strom/internal/compress"
+	"github.com/stromkafka/strom/internal/config"
 	"github.com/stromkafka/strom/internal/coordinator"
 	"github.com/stromkafka/strom/internal/group"
+	"github.com/stromkafka/strom/internal/group/consumer"
 	"github.com/stromkafka/strom/internal/machine"
+	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/server"
 	"github.com/stromkafka/strom/internal/wire"
@@ -26,17 +30,39 @@ func (n *node) openGroups() {
 			MaxSize:      v.Int("group.max.size"),
 			InitialDelay: v.MS("group.initial.rebalance.delay.ms"),
 		},
+		Consumer: consumer.Config{
+			SessionTimeout:     limits(v, "session.timeout.ms"),
+			HeartbeatInterval:  limits(v, "heartbeat.interval.ms"),
+			AssignmentInterval: limits(v, "assignment.interval.ms"),
+			MaxSize:            v.Int("group.consumer.max.size"),
+			Assignors:          v.List("group.consumer.assignors"),
+			Migration:          consumer.ParsePolicy(v.String("group.consumer.migration.policy")),
+			RegexRefresh:       v.MS("group.consumer.regex.refresh.interval.ms"),
+			ClassicMaxSize:     v.Int("group.max.size"),
+		},
 	}
 	n.groups = coordinator.New(coordinator.Options{
 		Topic: model.OffsetsTopic,
 		New: func(int32) machine.Machine {
-			return group.New(group.Options{Config: &config, NewID: randomUUID})
+			return group.New(group.Options{Config: &config, NewID: randomUUID, Authorizer: n.auth})
 		},
 		Self: n.config.ID, Partitions: n.replicas, Count: v.Int("offsets.topic.num.partitions"),
 		Codec:    compress.Codec(v.Int("offsets.topic.compression.codec")),
 		Patience: v.MS("offsets.commit.timeout.ms"), Now: n.now, Logger: n.log,
 	})
 	n.coordinators = append(n.coordinators, n.groups)
+}
+
+// limits are a config of consumer groups with what a group's own must keep to.
+func limits(v *config.Values, key string) consumer.Limits {
+	return consumer.Limits{Default: v.MS("group.consumer." + key), Min: v.MS("group.consumer.min." + key), Max: v.MS("group.consumer.max." + key)}
+}
+
+// consumerGroups reports whether there are groups of KIP-848: the cluster has the
+// feature, and this broker serves its protocol.
+func (n *node) consumerGroups() bool {
+	return n.view.Image().Features().Level(metadata.FeatureGroupVersion) >= 1 &&
+		slices.Contains(n.values.List("group.coordinator.rebalance.protocols"), "consumer")
 }
 
 // serveGroups fills in what clients ask of groups.
@@ -52,6 +78,9 @@ func (n *node) serveGroups(routes *server.Routes) {
 	routes.Handle(wire.KeyDescribeGroups, &api.DescribeGroups{Groups: n.groups, Authorizer: n.auth})
 	routes.Handle(wire.KeyListGroups, &api.ListGroups{Groups: n.groups, Authorizer: n.auth})
 	routes.Handle(wire.KeyDeleteGroups, &api.DeleteGroups{Groups: n.groups, Authorizer: n.auth})
+	routes.Handle(wire.KeyConsumerGroupHeartbeat, &api.ConsumerGroupHeartbeat{Groups: n.groups, Authorizer: n.auth, Enabled: n.consumerGroups,
+		Assignors: v.List("group.consumer.assignors")})
+	routes.Handle(wire.KeyConsumerGroupDescribe, &api.ConsumerGroupDescribe{Groups: n.groups, Authorizer: n.auth, Enabled: n.consumerGroups})
 	routes.Handle(wire.KeyOffsetDelete, &api.OffsetDelete{Groups: n.groups, Image: image, Authorizer: n.auth})
 }
 

@@ -403,6 +403,7 @@ func (b *nodeBuilder) limits() {
 		"must be at most log.cleaner.max.compaction.lag.ms")
 	at("group.coordinator.rebalance.protocols", !slices.Contains(v.List("group.coordinator.rebalance.protocols"), "classic"),
 		"must contain classic")
+	v.consumerGroups(at)
 }
 
 // Warnings are what works but is hardly meant.

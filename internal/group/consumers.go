@@ -127,6 +127,9 @@ func (m *Machine) foldConsumer(id string, key, v wire.Message) {
 			return
 		}
 		g, k = m.group(id), newConsumers(id)
+		if m.making != nil && m.making.id == id {
+			k.Inherit(m.making.Group)
+		}
 		m.become(g, k)
 	}
 	if member := k.Fold(key, v); member != "" && m.serving {
@@ -186,6 +189,7 @@ func (m *Machine) heartbeatConsumer(r *Request, q *wire.ConsumerGroupHeartbeatRe
 	if old != nil {
 		old.abandon(m)
 	}
+	m.making = &consumers{q.GroupID, k}
 	m.done(q.GroupID, c)
 	return response, nil
 }

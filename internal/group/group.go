@@ -70,10 +70,12 @@ type Machine struct {
 	parked  []*sweep // wait for sweepAgain
 	topics  *consumer.Topics
 
-	// Only inside one call. undo is what Refused takes back besides.
-	now  time.Time
-	out  machine.Effects
-	undo undo
+	// Only inside one call and the folds that follow from it. undo is what Refused takes
+	// back besides; making is a consumer group that its records are about to make.
+	now    time.Time
+	out    machine.Effects
+	undo   undo
+	making *consumers
 }
 
 // New is a machine that has folded nothing.
@@ -197,7 +199,7 @@ type undo interface {
 }
 
 func (m *Machine) enter(now time.Time) {
-	m.now, m.out, m.undo = now, machine.Effects{}, nil
+	m.now, m.out, m.undo, m.making = now, machine.Effects{}, nil, nil
 }
 
 func (m *Machine) leave() machine.Effects {

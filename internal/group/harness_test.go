@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stromkafka/strom/internal/group/consumer"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/machine"
 	"github.com/stromkafka/strom/internal/metadata"
@@ -48,6 +49,12 @@ func newShell() *shell {
 		config: Config{
 			MaxMetadata: 20, Retention: time.Hour, CheckInterval: 10 * time.Minute,
 			Classic: ClassicConfig{MaxSize: 1000, InitialDelay: 3 * time.Second},
+			Consumer: consumer.Config{
+				SessionTimeout:    consumer.Limits{Default: 45 * time.Second, Min: time.Second, Max: time.Minute},
+				HeartbeatInterval: consumer.Limits{Default: 5 * time.Second, Min: time.Second, Max: time.Minute},
+				MaxSize:           1000, Assignors: []string{"uniform", "range"}, Migration: consumer.ParsePolicy("bidirectional"),
+				RegexRefresh: 10 * time.Minute, ClassicMaxSize: 1000,
+			},
 		},
 		now: epoch, img: metadata.Empty, waiting: map[machine.Token]string{},
 		answer: func(string, machine.Reply, error) {}, wrote: func(machine.Record, machine.Producer) {},
@@ -195,6 +202,9 @@ func lasting(m *Machine) string {
 		fmt.Fprintf(&out, "group %s %s", id, g.kind.typeName())
 		if c, ok := g.kind.(*classic); ok {
 			fmt.Fprintf(&out, " written at %d", c.written)
+		}
+		if k, ok := g.kind.(*consumers); ok {
+			out.WriteString(consumersText(k))
 		}
 		out.WriteByte('\n')
 		for topic, c := range g.offsets.all() {

@@ -22,7 +22,7 @@ import (
 // that happens, with arguments key=value; v is the version of a request.
 //
 //	config max=N delay=DUR retention=DUR every=DUR     before start
-//	topics a b c             these topics exist from now on, and no others
+//	topics a b=3 c           these topics exist from now on, and no others; b with partitions
 //	start                    service begins
 //	failover                 another broker begins, with what the log says
 //	pass 5s                  time passes
@@ -32,6 +32,8 @@ import (
 //	join group= id= instance= type= protocols=(a,b) topics= session= rebalance= client= as=
 //	sync group= id= generation= assign=(member,what,member,what) as=
 //	heartbeat | leave | commit | txncommit | fetch | deleteoffsets | delete | describe | list
+//	beat id= epoch= topics= regex= owns=(a-0,a-1) instance= assignor= full     ConsumerGroupHeartbeat
+//	consumers groups=
 //
 // as= names who asks, where answers come late. In members' ids, id1, id2 and so on
 // stand for the random part. After each command the machine must be as a replay of
@@ -128,6 +130,7 @@ func named(t *testing.T, name string) error {
 
 func (s *script) configure(a args) {
 	s.config.Classic.MaxSize = a.int("max", s.config.Classic.MaxSize)
+	s.configureConsumers(a)
 	s.config.Classic.InitialDelay = a.duration(a.string("delay", "3s"))
 	s.config.Retention = a.duration(a.string("retention", "1h"))
 	s.config.CheckInterval = a.duration(a.string("every", "10m"))
@@ -147,9 +150,15 @@ func (s *script) exist(a args) {
 		if err := d.Apply(&wire.TopicRecord{Name: arg.Key, TopicID: model.UUID(id)}, 0); err != nil {
 			a.t.Fatal(err)
 		}
+		for p := range a.int(arg.Key, 0) {
+			r := &wire.PartitionRecord{PartitionID: int32(p), TopicID: model.UUID(id), Replicas: []int32{1}, ISR: []int32{1}, Leader: 1}
+			if err := d.Apply(r, 0); err != nil {
+				a.t.Fatal(err)
+			}
+		}
 	}
 	s.topics = now
-	img, _ := d.Image(0, 0)
+	img, _ := d.Image(model.Offset(s.made), 0)
 	if s.m.serving {
 		s.publish(img)
 	}
@@ -206,9 +215,11 @@ func (a args) duration(s string) time.Duration {
 }
 
 // spots are the partitions in arguments of the form on=(topic-0,topic-1).
-func (a args) spots() (topics []string, partitions map[string][]int32) {
+func (a args) spots() (topics []string, partitions map[string][]int32) { return a.partitions("on") }
+
+func (a args) partitions(key string) (topics []string, partitions map[string][]int32) {
 	partitions = map[string][]int32{}
-	for _, v := range a.vals("on") {
+	for _, v := range a.vals(key) {
 		i := strings.LastIndexByte(v, '-')
 		n, err := strconv.Atoi(v[i+1:])
 		if err != nil {
@@ -234,6 +245,7 @@ func (a args) body(s *script) any {
 		for v := range slices.Chunk(a.vals("assign"), 2) {
 			q.Assignments = append(q.Assignments, wire.SyncGroupRequestAssignment{MemberID: v[0], Assignment: []byte(v[1])})
 		}
+		a.plan(q)
 		return q
 	case "heartbeat":
 		return &wire.HeartbeatRequest{GroupID: group, MemberID: a.string("id", ""), GenerationID: int32(a.int("generation", 1)), GroupInstanceID: a.optional("instance")}
@@ -332,5 +344,5 @@ func (a args) offsetsBody(s *script, group string) any {
 		}
 		return q
 	}
-	return nil
+	return a.consumerBody(s, group)
 }

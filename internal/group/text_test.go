@@ -75,7 +75,7 @@ func response(r any) string {
 			fmt.Fprintf(&out, "\n  %s %s %s %s", g.GroupID, g.ProtocolType, g.GroupState, g.GroupType)
 		}
 	default:
-		fmt.Fprintf(&out, " %+v", r)
+		out.WriteString(consumerResponse(r))
 	}
 	return out.String()
 }
@@ -167,5 +167,5 @@ func valueText(v wire.Message) string {
 		}
 		return s
 	}
-	return fmt.Sprintf("%+v", v)
+	return consumerValue(v)
 }

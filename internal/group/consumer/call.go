@@ -98,9 +98,13 @@ const (
 	assignmentKey = "consumer.assignment.interval.ms"
 )
 
-// setting is a duration for the group: its own within the broker's limits, or the broker's.
+// setting is a duration for the group: its own, or what the whole cluster was given at
+// run time, within the broker's limits; else the broker's.
 func (c *Call) setting(group, key string, l Limits) time.Duration {
 	own, ok := c.Topics.img.Config(metadata.ConfigGroup, group)[key]
+	if !ok {
+		own, ok = c.Topics.img.Config(metadata.ConfigBroker, "")["group."+key]
+	}
 	if !ok {
 		return l.Default
 	}

@@ -89,6 +89,10 @@ func New(id string) *Group {
 	}
 }
 
+// Inherit takes over what is not in records from a group that has decided them, and of
+// which this one is made.
+func (g *Group) Inherit(from *Group) { g.soft = from.soft }
+
 // Empty reports whether the group has no members.
 func (g *Group) Empty() bool { return len(g.members) == 0 }
 
