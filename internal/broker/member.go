@@ -102,6 +102,7 @@ func (n *node) openBroker(ctx context.Context) error {
 		return err
 	}
 	n.member.Vouch(n.replicas.PreviousEpoch())
+	n.openTransactions()
 	return nil
 }
 

@@ -559,11 +559,42 @@ func TestProducerIDs(t *testing.T) {
 	})
 }
 
+// Who cannot wait asks whether an id is at hand; somebody who can waits for it.
+func TestProducerIDsWithoutWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := transport.NewPipe()
+		server := listen(t, network, "a", func(wire.Request) wire.Response {
+			return &wire.AllocateProducerIdsResponse{ProducerIDStart: 1000, ProducerIDLen: 100}
+		})
+		ch := channel(network, "a")
+		ids := NewProducerIDs(ch, NewBroker(Options{ID: 1}), quiet())
+		if id, ok := ids.TryNext(); ok {
+			t.Errorf("id %d out of nothing", id)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- ids.Run(ctx) }()
+		if err := ids.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if id, ok := ids.TryNext(); !ok || id != 1000 {
+			t.Errorf("%d %v", id, ok)
+		}
+		cancel()
+		<-ended
+		server.listener.Close()
+		ch.Close()
+	})
+}
+
 func TestProducerIDsWaitsNoLongerThanItsCaller(t *testing.T) {
 	ids := NewProducerIDs(channel(transport.NewPipe(), "a"), NewBroker(Options{ID: 1}), quiet())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := ids.Next(ctx); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "producer ids") {
+		t.Error(err)
+	}
+	if err := ids.Ready(ctx); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

@@ -58,6 +58,29 @@ func (p *ProducerIDs) Next(ctx context.Context) (model.ProducerID, error) {
 	}
 }
 
+// Ready waits until an id is at hand, which somebody else may then take.
+func (p *ProducerIDs) Ready(ctx context.Context) error {
+	for {
+		arrived := p.arrived.Wait()
+		p.mu.Lock()
+		ready := p.current.left()+p.next.left() > 0
+		p.asked = true
+		p.mu.Unlock()
+		if ready {
+			return nil
+		}
+		p.needed.Notify()
+		select {
+		case <-arrived:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for producer ids: %w", ctx.Err())
+		}
+	}
+}
+
+// TryNext is Next without waiting; false if no id is at hand. One is asked for.
+func (p *ProducerIDs) TryNext() (model.ProducerID, bool) { return p.take() }
+
 func (p *ProducerIDs) take() (model.ProducerID, bool) {
 	p.mu.Lock()
 	if p.current.left() == 0 {
