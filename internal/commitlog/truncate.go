@@ -146,7 +146,10 @@ func (v *view) countBefore(at int64, offset model.Offset) ([3]int, error) {
 	return [3]int{min(positions, positions2), stamps, aborted}, errors.Join(err1, err2, err3, err4)
 }
 
-// trimIndexes cuts the index files to the entries that count.
+// trimIndexes cuts the index files to the entries that count. A file that has no
+// more than those may have them in the page cache only, if the process that cut it
+// was killed: the next checkpoint syncs it, or a power loss would bring the others
+// back under a recovery point that trusts them.
 func (l *Log) trimIndexes(s *segment) error {
 	for _, e := range s.indexes() {
 		info, err := l.fs.Stat(e.file.name)
@@ -154,6 +157,7 @@ func (l *Log) trimIndexes(s *segment) error {
 			continue // made with the first aborted transaction
 		}
 		if err == nil && info.Size() == int64(e.written*e.width) {
+			e.file.dirtied()
 			continue
 		}
 		if err := e.trim(); err != nil {
