@@ -236,6 +236,7 @@ func (n *node) publish(c *metadata.Change) {
 	for _, set := range n.coordinators {
 		set.Publish(c.To)
 	}
+	n.reconfigure(c)
 	n.view.Publish(c.To)
 	n.moved.Notify()
 	if n.replicas != nil {

@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stromkafka/strom/internal/config"
 	"github.com/stromkafka/strom/internal/kerr"
+	"github.com/stromkafka/strom/internal/transport"
 	"github.com/stromkafka/strom/internal/vfs"
 	"github.com/stromkafka/strom/internal/wire"
 )
@@ -73,6 +75,41 @@ func TestConfigsTakeEffect(t *testing.T) {
 	produce("not for this broker after a restart", 2000, nil)
 	if err := l.alter(brokerConfigs, "1", "node.id", "3"); !errors.Is(err, kerr.InvalidRequest) {
 		t.Errorf("a key that needs a restart: %v", err)
+	}
+	if err := l.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Limits of connections change while the node runs.
+func TestConnectionLimitsChange(t *testing.T) {
+	values, err := config.Load(config.Sources{Set: []string{"log.dirs=data", "listeners=PLAINTEXT://127.0.0.1:0", "advertised.listeners=PLAINTEXT://127.0.0.1:0"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := bootOn(t, values, vfs.NewMem(), transport.TCP())
+	if err != nil {
+		t.Fatal(err)
+	}
+	connects := func(when string, want bool) {
+		t.Helper()
+		another, err := l.again()
+		if (err == nil) != want {
+			t.Errorf("%s: another connection: %v", when, err)
+		}
+		if err == nil {
+			another.Close()
+		}
+	}
+	connects("at first", true)
+	for _, set := range [][2]string{{"max.connections.per.ip", "1"}, {"max.connections.per.ip.overrides", "127.0.0.1:100"}} {
+		if err := l.alter(brokerConfigs, "", set[0], set[1]); err != nil {
+			t.Fatal(err)
+		}
+		connects(set[0], set[0] != "max.connections.per.ip")
+	}
+	if err := l.alter(brokerConfigs, "1", "max.connections.per.ip.overrides", "127.0.0.1:many"); !errors.Is(err, kerr.InvalidRequest) {
+		t.Errorf("an override that is no number: %v", err)
 	}
 	if err := l.stop(); err != nil {
 		t.Error(err)

@@ -62,12 +62,11 @@ func (n *node) serverOptions(listeners []server.Listener, network transport.Netw
 	v := n.values
 	return server.Options{
 		Listeners: listeners, Network: network, Log: n.loggers.Logger("server"),
-		MaxFrame:            int32(v.Int("socket.request.max.bytes")),
-		MaxIdle:             v.MS("connections.max.idle.ms"),
-		MaxConnections:      v.Int("max.connections"),
-		MaxConnectionsPerIP: v.Int("max.connections.per.ip"),
-		Memory:              max(0, v.Long("queued.max.request.bytes")),
-		Drain:               drainPatience,
+		MaxFrame: int32(v.Int("socket.request.max.bytes")),
+		MaxIdle:  v.MS("connections.max.idle.ms"),
+		Limits:   n.limits(v),
+		Memory:   max(0, v.Long("queued.max.request.bytes")),
+		Drain:    drainPatience,
 	}
 }
 
@@ -105,8 +104,8 @@ func (n *node) serveClients() {
 	routes.Handle(wire.KeyDescribeConfigs, &admin.DescribeConfigs{View: &n.view, Static: v, NodeID: n.config.ID, Loggers: n.loggers, Authorizer: n.auth})
 	routes.Handle(wire.KeyDescribeCluster, &admin.DescribeCluster{View: &n.view, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, Authorizer: n.auth})
 	routes.Handle(wire.KeyDescribeTopicPartitions, &admin.DescribeTopicPartitions{View: &n.view, Authorizer: n.auth, MaxPage: v.Int("max.request.partition.size.limit")})
-	routes.Handle(wire.KeyAlterConfigs, &admin.AlterConfigs{Forwarder: forwarder, View: &n.view, NodeID: n.config.ID})
-	routes.Handle(wire.KeyIncrementalAlterConfigs, &admin.IncrementalAlterConfigs{Forwarder: forwarder, View: &n.view, NodeID: n.config.ID, Loggers: n.loggers, Authorizer: n.auth})
+	routes.Handle(wire.KeyAlterConfigs, &admin.AlterConfigs{Forwarder: forwarder, View: &n.view, Static: v, NodeID: n.config.ID})
+	routes.Handle(wire.KeyIncrementalAlterConfigs, &admin.IncrementalAlterConfigs{Forwarder: forwarder, View: &n.view, Static: v, NodeID: n.config.ID, Loggers: n.loggers, Authorizer: n.auth})
 	routes.Handle(wire.KeyListConfigResources, &admin.ListConfigResources{View: &n.view, Authorizer: n.auth})
 	routes.Handle(wire.KeyDescribeLogDirs, &admin.DescribeLogDirs{Partitions: n.replicas, View: &n.view, NodeID: n.config.ID, Space: n.space, Authorizer: n.auth})
 	routes.Handle(wire.KeyCreatePartitions, &admin.CreatePartitions{Forwarder: forwarder, View: &n.view})

@@ -183,7 +183,7 @@ func TestTimesInSeveralUnits(t *testing.T) {
 func TestDynamicOverStatic(t *testing.T) {
 	v := mustLoad(t, file(combined+"log.retention.ms=7\n"))
 	now, err := v.With(map[string]string{"log.retention.ms": "1000", "log.flush.policy": "os", "node.id": "9"}, map[string]string{"log.segment.bytes": "2000000", "some.plugin": "x"})
-	if err == nil || !strings.Contains(err.Error(), "node.id cannot be changed while the broker runs") {
+	if err == nil || !strings.Contains(err.Error(), "Cannot update these configs dynamically: [node.id]") {
 		t.Error(err)
 	}
 	got, err := now.Topic(map[string]string{"max.message.bytes": "77", "cleanup.policy": "compact", "no.such": "1", "min.insync.replicas": "0"})
@@ -201,9 +201,9 @@ func TestValidateTopic(t *testing.T) {
 		want string
 	}{
 		{map[string]string{"retention.ms": "1"}, ""},
-		{map[string]string{"retention": "1"}, "unknown topic config name: retention"},
-		{map[string]string{"min.compaction.lag.ms": "2", "max.compaction.lag.ms": "1"}, "min.compaction.lag.ms (2) must be at most max.compaction.lag.ms (1)"},
-		{map[string]string{"remote.storage.enable": "true"}, "tiered storage is not available"},
+		{map[string]string{"retention": "1"}, "Unknown topic config name: retention"},
+		{map[string]string{"min.compaction.lag.ms": "2", "max.compaction.lag.ms": "1"}, "conflict topic config setting min.compaction.lag.ms (2) > max.compaction.lag.ms (1)"},
+		{map[string]string{"remote.storage.enable": "true"}, "Tiered Storage functionality is disabled"},
 	} {
 		err := ValidateTopic(c.set)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {

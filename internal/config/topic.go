@@ -154,18 +154,12 @@ func ValidateTopic(overrides map[string]string) error {
 		high = v
 	}
 	if low > high {
-		return fmt.Errorf("min.compaction.lag.ms (%d) must be at most max.compaction.lag.ms (%d)", low, high)
+		return fmt.Errorf("conflict topic config setting min.compaction.lag.ms (%d) > max.compaction.lag.ms (%d)", low, high)
 	}
 	if values["remote.storage.enable"] == true {
-		return errors.New("remote.storage.enable = true: tiered storage is not available on this cluster")
+		return errors.New("Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.")
 	}
 	return nil
-}
-
-// ValidateGroup holds the keys of a group against those there are.
-func ValidateGroup(overrides map[string]string) error {
-	_, err := validate(ScopeGroup, overrides)
-	return err
 }
 
 // ValidateClientMetrics holds the keys of a client metrics subscription against
@@ -182,7 +176,7 @@ func validate(scope Scope, settings map[string]string) (map[string]any, error) {
 	for _, name := range sortedKeys(settings) {
 		k, ok := tables[scope].byName[name]
 		if !ok {
-			return nil, fmt.Errorf("unknown %s config name: %s", scope, name)
+			return nil, fmt.Errorf("Unknown %s config name: %s", scope, name)
 		}
 		value, err := k.check(Setting{Name: name, Value: settings[name]})
 		if err != nil {
@@ -191,36 +185,6 @@ func validate(scope Scope, settings map[string]string) (map[string]any, error) {
 		out[name] = value
 	}
 	return out, nil
-}
-
-// ValidateBroker holds dynamic settings of brokers against the keys there are:
-// of one broker if perBroker, else of all. A name that is no key passes, as in
-// Kafka, where a plugin may want it.
-func ValidateBroker(settings map[string]string, perBroker bool) error {
-	for _, name := range sortedKeys(settings) {
-		if _, err := checkDynamic(name, settings[name], perBroker); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// checkDynamic parses one dynamic setting of a broker.
-func checkDynamic(name, text string, perBroker bool) (any, error) {
-	k, known := Lookup(ScopeBroker, name)
-	if !known {
-		return text, nil
-	}
-	_, listener := listenerBase(name)
-	switch {
-	case k.Dynamic == ReadOnly:
-		return nil, fmt.Errorf("%s cannot be changed while the broker runs", name)
-	case k.Dynamic == PerBroker && isSecurity(k) && !listener:
-		return nil, fmt.Errorf("%s can be changed while the broker runs only for one listener: use listener.name.NAME.%s", name, name)
-	case !perBroker && (k.Dynamic == PerBroker || listener && !clusterListener(k.Name)):
-		return nil, fmt.Errorf("%s can be changed only for one broker, not for all", name)
-	}
-	return k.check(Setting{Name: name, Value: text})
 }
 
 // clusterListener reports the keys that may be set with a listener prefix for

@@ -25,9 +25,15 @@ type ValueError struct {
 	Setting
 	Sensitive bool   // the value is not shown
 	Problem   string // "must be an int of at least 1048576"
+	kafka     string // the whole of it in Apache Kafka's words
 }
 
+// Error names the place of what was read here. What came over the protocol is
+// answered in Apache Kafka's words, which its tools and their users know.
 func (e *ValueError) Error() string {
+	if e.Where == "" && e.kafka != "" {
+		return e.kafka
+	}
 	value := strconv.Quote(e.Value)
 	if e.Sensitive {
 		value = "[hidden]"
@@ -104,7 +110,7 @@ func (k *Key) check(s Setting) (any, error) {
 			return v, nil
 		}
 	}
-	return nil, &ValueError{Setting: s, Sensitive: k.Sensitive(), Problem: "must be " + k.phrase()}
+	return nil, &ValueError{Setting: s, Sensitive: k.Sensitive(), Problem: "must be " + k.phrase(), kafka: k.refusal(s, v, err)}
 }
 
 // withoutDuplicates drops what a list names twice, as Kafka does for the keys

@@ -112,6 +112,12 @@ func (v *Values) String(name string) string { return typed[string](v, name) }
 // List is the value of a List key. The caller does not change it.
 func (v *Values) List(name string) []string { return typed[[]string](v, name) }
 
+// HostCounts is max.connections.per.ip.overrides.
+func (v *Values) HostCounts() map[string]int {
+	counts, _ := parseHostCounts(v.String("max.connections.per.ip.overrides")) // checked with the value
+	return counts
+}
+
 // MS is the value of a key in milliseconds as a duration; a value beyond what a
 // duration can hold is the longest one.
 func (v *Values) MS(name string) time.Duration { return milliseconds(v.Long(name)) }

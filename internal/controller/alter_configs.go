@@ -171,7 +171,7 @@ func (m *Machine) plan(a *alteration) error {
 		next = map[string]string{}
 	}
 	for _, op := range a.ops {
-		value, err := op.apply(a.resource.Type, now)
+		value, err := Altered(a.resource.Type, now, op.name, op.op, op.value)
 		if err != nil {
 			return err
 		}
@@ -200,8 +200,10 @@ func (a *alteration) change(name string, value *string) {
 	a.records = append(a.records, &wire.ConfigRecord{ResourceType: a.resource.Type, ResourceName: a.resource.Name, Name: name, Value: value})
 }
 
-// apply is the key's new value, nil for none.
-func (o configOp) apply(kind int8, now map[string]string) (*string, error) {
+// Altered is the value of a key of a resource of that type after an operation of
+// IncrementalAlterConfigs, nil for none; now is what is set.
+func Altered(kind int8, now map[string]string, name string, op int8, value *string) (*string, error) {
+	o := configOp{name, op, value}
 	switch {
 	case o.op == opDelete:
 		return nil, nil
@@ -273,7 +275,7 @@ func (m *Machine) checkResource(r metadata.ConfigResource, values map[string]str
 		if r.Name == "" {
 			return kerr.InvalidRequest.With("Default group resources are not allowed.")
 		}
-		return asInvalidConfig(config.ValidateGroup(values))
+		return asInvalidConfig(m.cfg.Topics.ValidateGroup(values))
 	}
 	if r.Name == "" {
 		return kerr.InvalidRequest.With("Subscription name can't be empty")

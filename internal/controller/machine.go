@@ -33,6 +33,9 @@ import (
 type TopicConfigs interface {
 	// Validate checks a topic's whole set of overrides; its error is the client's.
 	Validate(overrides map[string]string) error
+	// ValidateGroup checks the whole set of what a group overrides; its error is
+	// the client's.
+	ValidateGroup(overrides map[string]string) error
 	// Effective lists every topic config, in name order; the caller does not
 	// change it.
 	Effective(overrides, cluster, node map[string]string) []ConfigValue

@@ -18,6 +18,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"github.com/stromkafka/strom/internal/auth"
+	"github.com/stromkafka/strom/internal/config"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
@@ -26,6 +27,10 @@ import (
 
 // topicConfigs knows three configs: enough to see that the Machine asks.
 type topicConfigs struct{ static map[string]string }
+
+func (topicConfigs) ValidateGroup(overrides map[string]string) error {
+	return new(config.Values).ValidateGroup(overrides)
+}
 
 func (topicConfigs) Validate(overrides map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(overrides)) {

@@ -32,6 +32,12 @@ func (*staticConfigs) Validate(overrides map[string]string) error {
 	return config.ValidateTopic(overrides)
 }
 
+// ValidateGroup implements TopicConfigs. As in Kafka, the limits are those of this
+// node's file.
+func (c *staticConfigs) ValidateGroup(overrides map[string]string) error {
+	return c.static.ValidateGroup(overrides)
+}
+
 // follow takes over what is set on brokers, if it is not what it was.
 func (c *staticConfigs) follow(cluster, node map[string]string) {
 	if !maps.Equal(cluster, c.cluster) || !maps.Equal(node, c.node) {

@@ -35,7 +35,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // noTopicConfigs is a controller's view of topic configs that has none.
 type noTopicConfigs struct{}
 
-func (noTopicConfigs) Validate(map[string]string) error { return nil }
+func (noTopicConfigs) Validate(map[string]string) error      { return nil }
+func (noTopicConfigs) ValidateGroup(map[string]string) error { return nil }
 func (noTopicConfigs) Effective(_, _, _ map[string]string) []controller.ConfigValue {
 	return nil
 }

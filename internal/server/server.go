@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -29,22 +28,19 @@ type Options struct {
 	Log       *slog.Logger
 	Throttle  quota.Throttle // nil never holds back
 
-	MaxFrame            int32         // socket.request.max.bytes
-	MaxIdle             time.Duration // connections.max.idle.ms
-	MaxConnections      int           // max.connections
-	MaxConnectionsPerIP int           // max.connections.per.ip
-	Memory              int64         // for requests of clients, queued.max.request.bytes
-	InternalMemory      int64         // for requests of nodes
-	Stall               time.Duration // how long a frame may stall while others wait for memory
-	Drain               time.Duration // how long a stop waits for requests in flight
+	MaxFrame       int32         // socket.request.max.bytes
+	MaxIdle        time.Duration // connections.max.idle.ms
+	Limits         Limits        // of connections; see Server.Limit
+	Memory         int64         // for requests of clients, queued.max.request.bytes
+	InternalMemory int64         // for requests of nodes
+	Stall          time.Duration // how long a frame may stall while others wait for memory
+	Drain          time.Duration // how long a stop waits for requests in flight
 }
 
 func (o Options) withDefaults() Options {
 	def(&o.Log, slog.New(slog.DiscardHandler))
 	def(&o.MaxFrame, 100<<20)
 	def(&o.MaxIdle, 10*time.Minute)
-	def(&o.MaxConnections, math.MaxInt)
-	def(&o.MaxConnectionsPerIP, math.MaxInt)
 	def(&o.Memory, 256<<20)
 	def(&o.InternalMemory, 64<<20)
 	def(&o.Stall, 10*time.Second)
@@ -67,7 +63,7 @@ type Server struct {
 	bound          []net.Listener // one for each of options.Listeners
 	memory         *Budget
 	internalMemory *Budget
-	limits         connections
+	limits         *connections
 
 	ctx      context.Context // of all requests; done at the end of a stop
 	cancel   context.CancelFunc
@@ -84,7 +80,7 @@ func New(options Options) (*Server, error) {
 	s := &Server{options: options.withDefaults(), stopping: make(chan struct{}), conns: map[*conn]struct{}{}}
 	s.memory = NewBudget(s.options.Memory, s.options.Stall)
 	s.internalMemory = NewBudget(s.options.InternalMemory, s.options.Stall)
-	s.limits = connections{max: s.options.MaxConnections, maxPerIP: s.options.MaxConnectionsPerIP, perIP: map[netip.Addr]int{}}
+	s.limits = newConnections(s.options.Limits)
 	for _, l := range s.options.Listeners {
 		bound, err := s.options.Network.Listen(l.Address)
 		if err != nil {
@@ -106,6 +102,9 @@ func (s *Server) Addr(name string) net.Addr {
 	}
 	return nil
 }
+
+// Limit sets other limits of connections than those that the server was made with.
+func (s *Server) Limit(limits Limits) { s.limits.change(limits) }
 
 // Memory is the budget of clients' requests.
 func (s *Server) Memory() *Budget { return s.memory }
@@ -218,7 +217,7 @@ func (s *Server) admit(ctx context.Context, nc net.Conn, l *Listener) {
 	if tcp, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		addr = tcp.AddrPort().Addr().Unmap()
 	}
-	if err := s.limits.enter(ctx, addr, l.Internal); err != nil {
+	if err := s.limits.enter(ctx, addr, l); err != nil {
 		if ctx.Err() == nil {
 			s.options.Log.Info("connection refused", "listener", l.Name, "remote", nc.RemoteAddr().String(), "reason", err)
 		}
@@ -231,7 +230,7 @@ func (s *Server) admit(ctx context.Context, nc net.Conn, l *Listener) {
 	s.conns[c] = struct{}{}
 	s.mu.Unlock()
 	s.serving.Go(func() {
-		defer s.limits.leave(addr)
+		defer s.limits.leave(addr, l)
 		defer s.forget(c)
 		c.serve()
 	})

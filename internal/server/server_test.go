@@ -428,7 +428,7 @@ func TestConnectionLimits(t *testing.T) {
 	routes := NewRoutes(Broker, false)
 	routes.Handle(wire.KeyMetadata, handlerFunc(func(context.Context, *Request) wire.Response { return metadataAnswer() }))
 	t.Run("per address", func(t *testing.T) {
-		s := serve(t, transport.TCP(), routes, func(o *Options) { o.MaxConnectionsPerIP = 2 })
+		s := serve(t, transport.TCP(), routes, func(o *Options) { o.Limits.PerIP = 2 })
 		for range 2 {
 			c := s.dial()
 			c.send(metadata(t, 1))
@@ -438,7 +438,7 @@ func TestConnectionLimits(t *testing.T) {
 	})
 	t.Run("all", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			s := serve(t, transport.NewPipe(), routes, func(o *Options) { o.MaxConnections = 1 })
+			s := serve(t, transport.NewPipe(), routes, func(o *Options) { o.Limits.Connections = 1 })
 			first, second := s.dial(), s.dial()
 			first.send(metadata(t, 1))
 			second.send(metadata(t, 2))

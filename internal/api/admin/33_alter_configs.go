@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 
+	"github.com/stromkafka/strom/internal/config"
 	"github.com/stromkafka/strom/internal/controller"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
@@ -17,6 +18,7 @@ import (
 type AlterConfigs struct {
 	Forwarder Forwarder
 	View      *View
+	Static    *config.Values // of this node's files and flags
 	NodeID    model.NodeID
 }
 
@@ -30,7 +32,7 @@ func (h *AlterConfigs) Handle(ctx context.Context, r *server.Request) wire.Respo
 			changes[i].ops = append(changes[i].ops, changeOp{name: c.Name, value: c.Value})
 		}
 	}
-	a := alteration{precheck: precheck{View: h.View, NodeID: h.NodeID}, validateOnly: body.ValidateOnly}
+	a := alteration{precheck: precheck{View: h.View, Static: h.Static, NodeID: h.NodeID}, validateOnly: body.ValidateOnly}
 	return &wire.AlterConfigsResponse{Responses: a.carryOut(ctx, changes, func(kept []int) []configAnswer {
 		rest := &wire.AlterConfigsRequest{ValidateOnly: body.ValidateOnly}
 		for _, i := range kept {

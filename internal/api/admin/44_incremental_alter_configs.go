@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/stromkafka/strom/internal/auth"
+	"github.com/stromkafka/strom/internal/config"
 	"github.com/stromkafka/strom/internal/controller"
 	"github.com/stromkafka/strom/internal/loggers"
 	"github.com/stromkafka/strom/internal/metadata"
@@ -17,6 +18,7 @@ import (
 type IncrementalAlterConfigs struct {
 	Forwarder  Forwarder
 	View       *View
+	Static     *config.Values // of this node's files and flags
 	NodeID     model.NodeID
 	Loggers    *loggers.Set
 	Authorizer auth.Authorizer
@@ -32,7 +34,7 @@ func (h *IncrementalAlterConfigs) Handle(ctx context.Context, r *server.Request)
 			changes[i].ops = append(changes[i].ops, changeOp{c.Name, c.ConfigOperation, c.Value})
 		}
 	}
-	a := alteration{precheck: precheck{View: h.View, NodeID: h.NodeID, Loggers: h.Loggers,
+	a := alteration{precheck: precheck{View: h.View, Static: h.Static, NodeID: h.NodeID, Loggers: h.Loggers,
 		MayLoggers: mayCluster(h.Authorizer, r, auth.AlterConfigs)}, validateOnly: body.ValidateOnly}
 	answers := a.carryOut(ctx, changes, func(kept []int) (all []configAnswer) {
 		rest := &wire.IncrementalAlterConfigsRequest{ValidateOnly: body.ValidateOnly}

@@ -2,9 +2,12 @@ package admin
 
 import (
 	"context"
+	"maps"
 	"strconv"
 	"strings"
 
+	"github.com/stromkafka/strom/internal/config"
+	"github.com/stromkafka/strom/internal/controller"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/loggers"
 	"github.com/stromkafka/strom/internal/metadata"
@@ -40,6 +43,7 @@ const (
 // controller never hears of it.
 type precheck struct {
 	View   *View
+	Static *config.Values
 	NodeID model.NodeID
 	// Loggers are nil where they cannot be altered.
 	Loggers    *loggers.Set
@@ -110,7 +114,10 @@ func (p precheck) one(c *change, validateOnly bool) error {
 	case metadata.ConfigTopic, metadata.ConfigGroup, metadata.ConfigClientMetrics:
 		return nil
 	case metadata.ConfigBroker:
-		return p.checkOwn(c.resource.Name)
+		if err := p.checkOwn(c.resource.Name); err != nil {
+			return err
+		}
+		return p.checkBroker(c)
 	case metadata.ConfigBrokerLogger:
 		if p.Loggers != nil {
 			c.here = true
@@ -151,6 +158,49 @@ func (p precheck) checkOwn(name string) error {
 		return kerr.InvalidRequest.With("Unexpected broker id, expected %d, but received %s", p.NodeID, name)
 	}
 	return nil
+}
+
+// checkBroker holds what would be set against this broker, which alone knows its
+// files. As in Kafka, what it does not like is INVALID_REQUEST (KAFKA-13609).
+func (p precheck) checkBroker(c *change) error {
+	next := map[string]string{}
+	now := p.dynamics()
+	set := now.Cluster
+	if c.resource.Name != "" {
+		set = now.Broker
+	}
+	if !c.replace {
+		maps.Copy(next, set)
+	}
+	for _, op := range c.ops {
+		value, err := controller.Altered(metadata.ConfigBroker, set, op.name, op.op, op.value)
+		if err != nil {
+			return err
+		}
+		delete(next, op.name)
+		if value != nil {
+			next[op.name] = *value
+		}
+	}
+	own := c.resource.Name != ""
+	if err := config.ValidateBroker(next, own); err != nil {
+		return kerr.InvalidRequest.With("%v", err)
+	}
+	after := now
+	if own {
+		after.Broker = next
+	} else {
+		after.Cluster = next
+	}
+	if err := p.Static.Reconfigure(now, after); err != nil {
+		return kerr.InvalidRequest.With("%v", err)
+	}
+	return nil
+}
+
+func (p precheck) dynamics() config.Dynamics {
+	img := p.View.Image()
+	return config.Dynamics{Cluster: img.Config(metadata.ConfigBroker, ""), Broker: img.Config(metadata.ConfigBroker, strconv.Itoa(int(p.NodeID)))}
 }
 
 func (p precheck) alterLoggers(c *change, validateOnly bool) error {

@@ -18,7 +18,7 @@ func TestIncrementalAlterConfigs(t *testing.T) {
 	c := newCluster(t, 1)
 	c.create("a")
 	logs := loggers.New(1, slog.New(slog.DiscardHandler))
-	h := &IncrementalAlterConfigs{Forwarder: c, View: &c.view, NodeID: 1, Loggers: logs, Authorizer: c.rights}
+	h := &IncrementalAlterConfigs{Forwarder: c, View: &c.view, Static: static(t), NodeID: 1, Loggers: logs, Authorizer: c.rights}
 	set := func(kind int8, name string, configs ...wire.IncrementalAlterConfigsRequestConfig) wire.IncrementalAlterConfigsRequestResource {
 		return wire.IncrementalAlterConfigsRequestResource{ResourceType: kind, ResourceName: name, Configs: configs}
 	}
@@ -62,7 +62,7 @@ func TestIncrementalAlterConfigs(t *testing.T) {
 func TestAlterConfigs(t *testing.T) {
 	c := newCluster(t, 1)
 	c.create("a")
-	h := &AlterConfigs{Forwarder: c, View: &c.view, NodeID: 1}
+	h := &AlterConfigs{Forwarder: c, View: &c.view, Static: static(t), NodeID: 1}
 	alter := func(configs ...wire.AlterConfigsRequestConfig) {
 		body := &wire.AlterConfigsRequest{Resources: []wire.AlterConfigsRequestResource{{ResourceType: 2, ResourceName: "a", Configs: configs}}}
 		for _, a := range h.Handle(t.Context(), request(body, 2)).(*wire.AlterConfigsResponse).Responses {
