@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"sort"
+	"sync"
 
 	"github.com/stromkafka/strom/internal/batch"
 	"github.com/stromkafka/strom/internal/model"
@@ -15,8 +16,9 @@ import (
 // Slice is a run of whole batches in one segment, which sends itself from the
 // file. It holds nothing open and need not be released: a segment that is
 // deleted keeps its files for file.delete.delay.ms, and for as long as one is
-// being sent. Once a truncation has cut the segment, sending fails: the
-// connection must be closed, for the bytes that were announced are no more.
+// being sent. Once a truncation has cut the segment, or the log is deleted, sending
+// fails: the connection must be closed, for the bytes that were announced are no
+// more.
 type Slice struct {
 	segment *segment
 	at      int64
@@ -31,6 +33,13 @@ func (s Slice) Len() int { return int(s.size) }
 // cut the segment.
 const sendChunk = 1 << 20
 
+// heldBack is how much of a slice is sent last, from memory. It was read before
+// the last look at whether the segment is whole, so that nobody gets all of what
+// was announced with bytes among it that came to the file after a truncation.
+const heldBack = 4 << 10
+
+var heldBacks = sync.Pool{New: func() any { return new([heldBack]byte) }}
+
 // WriteTo sends the batches, by sendfile(2) where that is possible.
 func (s Slice) WriteTo(w io.Writer) (int64, error) {
 	if s.size == 0 {
@@ -41,9 +50,12 @@ func (s Slice) WriteTo(w io.Writer) (int64, error) {
 		return 0, err
 	}
 	defer s.segment.log.release()
+	last := heldBacks.Get().(*[heldBack]byte)
+	defer heldBacks.Put(last)
+	end := last[:min(heldBack, s.size)]
 	var sent int64
-	for sent < s.size {
-		n, err := vfs.SendRange(w, f, s.at+sent, min(sendChunk, s.size-sent))
+	for before := s.size - int64(len(end)); sent < before; {
+		n, err := vfs.SendRange(w, f, s.at+sent, min(sendChunk, before-sent))
 		sent += n
 		if err != nil {
 			return sent, err
@@ -52,7 +64,14 @@ func (s Slice) WriteTo(w io.Writer) (int64, error) {
 			return sent, err
 		}
 	}
-	return sent, nil
+	if n, err := f.ReadAt(end, s.at+sent); n < len(end) {
+		return sent, err
+	}
+	if err := s.whole(); err != nil {
+		return sent, err
+	}
+	n, err := w.Write(end)
+	return sent + int64(n), err
 }
 
 // Bytes are the batches in memory.
