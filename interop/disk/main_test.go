@@ -186,7 +186,9 @@ func newest(records []*kgo.Record) map[string]string {
 	return out
 }
 
-func (n *node) path(name ...string) string { return filepath.Join(append([]string{n.Data}, name...)...) }
+func (n *node) path(name ...string) string {
+	return filepath.Join(append([]string{n.Data}, name...)...)
+}
 
 // dumped reads every file of the node's partitions with kafka-dump-log, which must find nothing to complain of.
 func (n *node) dumped(prefix string) {

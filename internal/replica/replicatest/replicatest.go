@@ -111,7 +111,8 @@ func (n *Node) Adopt(set *replica.Set) {
 // Image is the metadata that clients see.
 func (n *Node) Image() *metadata.Image { return n.image.Load() }
 
-// Records changes the metadata and returns when it is applied.
+// Records changes the metadata and returns when it is applied; before there is a
+// Set, it is what the Set will find.
 func (n *Node) Records(records ...wire.Record) {
 	n.T.Helper()
 	for _, r := range records {
@@ -121,6 +122,10 @@ func (n *Node) Records(records ...wire.Record) {
 		}
 	}
 	img, change := n.draft.Image(n.offset, 1)
+	if n.Set == nil {
+		n.image.Store(img)
+		return
+	}
 	n.Set.Apply(change)
 	n.image.Store(img)
 	n.Set.Published(change)
