@@ -48,7 +48,7 @@ func (n *node) openGroups() {
 		},
 		Self: n.config.ID, Partitions: n.replicas, Count: v.Int("offsets.topic.num.partitions"),
 		Codec:    compress.Codec(v.Int("offsets.topic.compression.codec")),
-		Patience: v.MS("offsets.commit.timeout.ms"), Now: n.now, Logger: n.log,
+		Patience: v.MS("offsets.commit.timeout.ms"), Now: n.now, Logger: n.loggers.Logger("group"),
 	})
 	n.coordinators = append(n.coordinators, n.groups)
 }

@@ -61,6 +61,7 @@ type Machine struct {
 	groups  map[string]*group
 	pending map[model.ProducerID]map[place]commit // offsets of open transactions
 	folded  model.Offset                          // of the last record folded
+	reading reading
 
 	// Only while serving.
 	serving bool

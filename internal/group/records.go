@@ -29,34 +29,47 @@ func (m *Machine) Fold(from machine.Origin, r machine.Record) error {
 	if !ok {
 		return fmt.Errorf("record of kind %d of __consumer_offsets is unknown", kind)
 	}
-	k := known.Key()
-	if err := wire.Decode(key, 0, k); err != nil {
+	k, v := m.reading.messages(kind, &known)
+	if err := m.reading.Decode(key, 0, k); err != nil {
 		return fmt.Errorf("key of a %s record: %w", known.Name, err)
 	}
-	var v wire.Message
-	if r.Value != nil {
-		if v, err = decodeValue(&known, r.Value); err != nil {
-			return err
-		}
+	if r.Value == nil {
+		v = nil
+	} else if err := m.reading.value(&known, r.Value, v); err != nil {
+		return err
 	}
 	m.foldRecord(from, k, v)
 	m.folded = from.Offset
 	return nil
 }
 
-func decodeValue(known *wire.CoordinatorRecord, value []byte) (wire.Message, error) {
+// reading decodes records. Committed offsets are most of a log, and what they are
+// decoded into is used again: nothing of it is kept but strings.
+type reading struct {
+	wire.Decoder
+	commitKey   wire.OffsetCommitKey
+	commitValue wire.OffsetCommitValue
+}
+
+func (r *reading) messages(kind int16, known *wire.CoordinatorRecord) (key, value wire.Message) {
+	if kind == wire.OffsetCommitRecord {
+		return &r.commitKey, &r.commitValue
+	}
+	return known.Key(), known.Value()
+}
+
+func (r *reading) value(known *wire.CoordinatorRecord, value []byte, v wire.Message) error {
 	version, b, err := wire.CutNumber(value)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if version < 0 || version > known.Newest {
-		return nil, fmt.Errorf("%s record of version %d, which is newer than %d", known.Name, version, known.Newest)
+		return fmt.Errorf("%s record of version %d, which is newer than %d", known.Name, version, known.Newest)
 	}
-	v := known.Value()
-	if err := wire.Decode(b, version, v); err != nil {
-		return nil, fmt.Errorf("value of a %s record: %w", known.Name, err)
+	if err := r.Decode(b, version, v); err != nil {
+		return fmt.Errorf("value of a %s record: %w", known.Name, err)
 	}
-	return v, nil
+	return nil
 }
 
 // foldRecord takes in a record; v is nil for a tombstone. The interfaces inside

@@ -83,6 +83,18 @@ func Decode(b []byte, version int16, m Message) error {
 	return c.finish()
 }
 
+// Decoder decodes one message after another and allocates nothing for itself. It
+// is for one goroutine; the zero Decoder is ready.
+type Decoder struct{ c coder }
+
+// Decode is the function of that name.
+func (d *Decoder) Decode(b []byte, version int16, m Message) error {
+	d.c = coder{in: b, budget: allocationFactor*len(b) + allocationSlack, tags: d.c.tags[:0]}
+	m.Reset()
+	m.code(&d.c, version)
+	return d.c.finish()
+}
+
 // recordFrameVersion is in front of every metadata record; 0 was the preview of
 // Kafka 2.8 and is refused, as Kafka does.
 const recordFrameVersion = 1
