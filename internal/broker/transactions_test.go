@@ -55,12 +55,12 @@ func (c *cluster) begin(producer *kgo.Client, topic string, values ...string) {
 	if err := producer.BeginTransaction(); err != nil {
 		c.t.Fatal(err)
 	}
-	if err := c.write(producer, topic, values...); err != nil {
+	if err := c.writeBy(producer, topic, values...); err != nil {
 		c.t.Fatalf("write %v: %v", values, err)
 	}
 }
 
-func (c *cluster) write(producer *kgo.Client, topic string, values ...string) error {
+func (c *cluster) writeBy(producer *kgo.Client, topic string, values ...string) error {
 	var records []*kgo.Record
 	for i, v := range values {
 		records = append(records, &kgo.Record{Topic: topic, Partition: int32(i % len(c.partitions(topic))), Value: []byte(v)})
@@ -72,9 +72,9 @@ func (c *cluster) producer(id string, opts ...kgo.Opt) *kgo.Client {
 	return c.Client(append([]kgo.Opt{kgo.TransactionalID(id), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.UnknownTopicRetries(-1)}, opts...)...)
 }
 
-// committed are the values that a reader of committed records sees in a topic, up
+// visible are the values that a reader of committed records sees in a topic, up
 // to the last stable offsets as they are now.
-func (c *cluster) committed(topic string) []string {
+func (c *cluster) visible(topic string) []string {
 	c.t.Helper()
 	ends, err := c.admin.ListCommittedOffsets(c.ctx, topic)
 	if err != nil {
@@ -114,7 +114,7 @@ func (c *cluster) expectCommitted(topic string, want ...string) {
 	c.t.Helper()
 	slices.Sort(want)
 	for {
-		got := c.committed(topic)
+		got := c.visible(topic)
 		if slices.Equal(got, want) {
 			return
 		}
@@ -171,7 +171,7 @@ func TestZombieIsFenced(t *testing.T) {
 	c.begin(zombie, "t", "lost", "lost too")
 	successor := c.producer("id")
 	c.transact(successor, "t", kgo.TryCommit, "kept")
-	err := c.write(zombie, "t", "late")
+	err := c.writeBy(zombie, "t", "late")
 	if err == nil {
 		err = zombie.EndTransaction(c.ctx, kgo.TryCommit)
 	}
@@ -210,7 +210,7 @@ func TestTransactionOfADeletedTopic(t *testing.T) {
 	}
 	p := c.producer("id")
 	c.begin(p, "kept", "a")
-	if err := c.write(p, "gone", "b"); err != nil {
+	if err := c.writeBy(p, "gone", "b"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.admin.DeleteTopic(c.ctx, "gone"); err != nil {
