@@ -22,6 +22,7 @@ import (
 	"github.com/stromkafka/strom/internal/fetch"
 	"github.com/stromkafka/strom/internal/liveness"
 	"github.com/stromkafka/strom/internal/loggers"
+	"github.com/stromkafka/strom/internal/markers"
 	"github.com/stromkafka/strom/internal/membership"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
@@ -31,6 +32,7 @@ import (
 	"github.com/stromkafka/strom/internal/server"
 	"github.com/stromkafka/strom/internal/storage"
 	"github.com/stromkafka/strom/internal/transport"
+	"github.com/stromkafka/strom/internal/verify"
 	"github.com/stromkafka/strom/internal/vfs"
 )
 
@@ -84,6 +86,9 @@ type node struct {
 	replicas     *replica.Set // the rest is nil without the broker role
 	coordinators []*coordinator.Set
 	groups       *coordinator.Set // one of them
+	transactions *coordinator.Set // one of them
+	markers      *markers.Sender
+	verifier     *verify.Verifier
 	sessions     *fetch.Cache
 	member       *membership.Broker
 	channels     channels
@@ -170,6 +175,8 @@ func (n *node) start(ctx context.Context, p *parts) (err error) {
 		for _, set := range n.coordinators {
 			p.start(ctx, "coordinator", set.Run)
 		}
+		p.start(ctx, "transaction markers", n.markers.Run)
+		p.start(ctx, "transaction verification", n.verifier.Run)
 	}
 	if n.quorum, err = n.openQuorum(n.publish); err != nil {
 		return err
@@ -222,6 +229,9 @@ func (n *node) servesIn(img *metadata.Image) bool {
 func (n *node) publish(c *metadata.Change) {
 	if n.replicas != nil {
 		n.replicas.Apply(c)
+	}
+	if n.markers != nil { // before the coordinators whose markers it sends
+		n.markers.Publish(c.To)
 	}
 	for _, set := range n.coordinators {
 		set.Publish(c.To)

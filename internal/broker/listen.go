@@ -8,7 +8,6 @@ import (
 	"github.com/stromkafka/strom/internal/api/control"
 	"github.com/stromkafka/strom/internal/api/data"
 	"github.com/stromkafka/strom/internal/api/group"
-	"github.com/stromkafka/strom/internal/api/txn"
 	"github.com/stromkafka/strom/internal/config"
 	"github.com/stromkafka/strom/internal/fetch"
 	"github.com/stromkafka/strom/internal/liveness"
@@ -91,7 +90,7 @@ func (n *node) serveClients() {
 		n.creator = admin.NewAutoCreator(forwarder, admin.NewTopicDefaults(v), n.log)
 	}
 	n.internal = admin.NewAutoCreator(ownRequests{n.channels.forward}, admin.NewTopicDefaults(v), n.log)
-	routes.Handle(wire.KeyProduce, &data.Produce{Image: image, Partitions: n.replicas, Authorizer: n.auth})
+	routes.Handle(wire.KeyProduce, &data.Produce{Image: image, Partitions: n.replicas, Authorizer: n.auth, Verifier: n.verifier})
 	routes.Handle(wire.KeyFetch, &data.Fetch{Image: image, Partitions: n.replicas, Authorizer: n.auth, Sessions: n.sessions, MaxBytes: v.Int("fetch.max.bytes"),
 		RackAware: v.String("replica.selector.class") == rackAwareSelector, Self: n.config.ID})
 	routes.Handle(wire.KeyListOffsets, &data.ListOffsets{Image: image, Partitions: n.replicas, Authorizer: n.auth})
@@ -117,7 +116,7 @@ func (n *node) serveClients() {
 	routes.Handle(wire.KeyUnregisterBroker, &admin.UnregisterBroker{Forwarder: forwarder})
 	routes.Handle(wire.KeyDescribeQuorum, &admin.DescribeQuorum{Forwarder: forwarder, Authorizer: n.auth})
 	n.serveGroups(routes)
-	routes.Handle(wire.KeyInitProducerId, &txn.InitProducerID{IDs: n.ids, Authorizer: n.auth})
+	n.serveTransactions()
 }
 
 // understood are the levels of features that the controllers' listeners name:

@@ -103,6 +103,7 @@ func (n *node) openBroker(ctx context.Context) error {
 	}
 	n.member.Vouch(n.replicas.PreviousEpoch())
 	n.openGroups()
+	n.openTransactions()
 	return nil
 }
 

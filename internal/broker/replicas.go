@@ -63,18 +63,22 @@ const firstBackoff = 20 * time.Millisecond
 // connectLeader reaches another broker by the listener between brokers. Each
 // fetcher has a client id of its own: a leader hears one connection of each.
 func (n *node) connectLeader(ctx context.Context, leader model.NodeID, dir int) (*link.Link, error) {
-	b := n.view.Image().Broker(leader)
+	return n.connectBroker(ctx, leader, fmt.Sprintf("fetcher-%d", dir), n.values.MS("replica.socket.timeout.ms"))
+}
+
+// connectBroker reaches another broker for a purpose.
+func (n *node) connectBroker(ctx context.Context, id model.NodeID, purpose string, timeout time.Duration) (*link.Link, error) {
+	b := n.view.Image().Broker(id)
 	if b == nil {
-		return nil, fmt.Errorf("broker %d is not registered", leader)
+		return nil, fmt.Errorf("broker %d is not registered", id)
 	}
 	at, ok := b.Endpoint(n.config.InterBroker)
 	if !ok {
-		return nil, fmt.Errorf("broker %d has no listener %s", leader, n.config.InterBroker)
+		return nil, fmt.Errorf("broker %d has no listener %s", id, n.config.InterBroker)
 	}
 	return link.Dial(ctx, link.Options{
 		Network: n.network, Address: net.JoinHostPort(at.Host, strconv.Itoa(int(at.Port))),
-		ClientID: fmt.Sprintf("broker-%d-fetcher-%d", n.config.ID, dir), MaxInFlight: 1,
-		Timeout: n.values.MS("replica.socket.timeout.ms"),
+		ClientID: fmt.Sprintf("broker-%d-%s", n.config.ID, purpose), MaxInFlight: 1, Timeout: timeout,
 	})
 }
 

@@ -1,0 +1,371 @@
+package broker_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/stromkafka/strom/internal/broker/brokertest"
+)
+
+// transactional makes a cluster of which the coordinators are few and quick.
+func transactional(more map[string]string) map[string]string {
+	c := map[string]string{
+		"transaction.state.log.num.partitions": "3", "offsets.topic.num.partitions": "3",
+		"transaction.abort.timed.out.transaction.cleanup.interval.ms": "200", "group.initial.rebalance.delay.ms": "0",
+	}
+	for k, v := range quick {
+		c[k] = v
+	}
+	for k, v := range more {
+		c[k] = v
+	}
+	return c
+}
+
+// single is one broker on which internal topics have one replica.
+func single(t *testing.T, more map[string]string) *cluster {
+	t.Helper()
+	config := transactional(map[string]string{"transaction.state.log.replication.factor": "1", "transaction.state.log.min.isr": "1",
+		"offsets.topic.replication.factor": "1", "default.replication.factor": "1"})
+	for k, v := range more {
+		config[k] = v
+	}
+	return startCluster(t, brokertest.Options{Nodes: 1, Config: config})
+}
+
+// transact writes values in one transaction and ends it.
+func (c *cluster) transact(producer *kgo.Client, topic string, how kgo.TransactionEndTry, values ...string) {
+	c.t.Helper()
+	c.begin(producer, topic, values...)
+	if err := producer.EndTransaction(c.ctx, how); err != nil {
+		c.t.Fatalf("end of %v: %v", values, err)
+	}
+}
+
+// begin begins a transaction and writes values.
+func (c *cluster) begin(producer *kgo.Client, topic string, values ...string) {
+	c.t.Helper()
+	if err := producer.BeginTransaction(); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := c.put(producer, topic, values...); err != nil {
+		c.t.Fatalf("write %v: %v", values, err)
+	}
+}
+
+func (c *cluster) put(producer *kgo.Client, topic string, values ...string) error {
+	var records []*kgo.Record
+	for i, v := range values {
+		records = append(records, &kgo.Record{Topic: topic, Partition: int32(i % len(c.partitions(topic))), Value: []byte(v)})
+	}
+	return producer.ProduceSync(c.ctx, records...).FirstErr()
+}
+
+func (c *cluster) producer(id string, opts ...kgo.Opt) *kgo.Client {
+	return c.Client(append([]kgo.Opt{kgo.TransactionalID(id), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.UnknownTopicRetries(-1)}, opts...)...)
+}
+
+// stable are the values that a reader of committed records sees in a topic, up
+// to the last stable offsets as they are now.
+func (c *cluster) stable(topic string) []string {
+	c.t.Helper()
+	ends, err := c.admin.ListCommittedOffsets(c.ctx, topic)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	left := map[int32]int64{}
+	from := map[int32]kgo.Offset{}
+	ends.Each(func(o kadm.ListedOffset) {
+		from[o.Partition] = kgo.NewOffset().AtStart()
+		if o.Offset > 0 {
+			left[o.Partition] = o.Offset
+		}
+	})
+	reader := c.Client(kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}))
+	defer reader.Close()
+	values := []string{}
+	for len(left) > 0 {
+		fetches := reader.PollFetches(c.ctx)
+		if err := fetches.Err(); err != nil {
+			c.t.Fatal(err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			if !r.Attrs.IsControl() {
+				values = append(values, string(r.Value))
+			}
+			if r.Offset >= left[r.Partition]-1 {
+				delete(left, r.Partition)
+			}
+		})
+	}
+	slices.Sort(values)
+	return values
+}
+
+// expectCommitted waits until exactly these values are committed.
+func (c *cluster) expectCommitted(topic string, want ...string) {
+	c.t.Helper()
+	slices.Sort(want)
+	for {
+		got := c.stable(topic)
+		if slices.Equal(got, want) {
+			return
+		}
+		if c.ctx.Err() != nil || len(got) > len(want) {
+			c.t.Fatalf("committed %v, want %v", got, want)
+		}
+	}
+}
+
+// state is what DescribeTransactions says of an id.
+func (c *cluster) state(id string) kadm.DescribedTransaction {
+	c.t.Helper()
+	all, err := c.admin.DescribeTransactions(c.ctx, id)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return all[id]
+}
+
+// A producer commits, aborts and goes on; its epoch rises with each transaction
+// (KIP-890). Who reads committed records sees what was committed.
+func TestTransactions(t *testing.T) {
+	c := single(t, nil)
+	if _, err := c.admin.CreateTopic(c.ctx, 2, 1, nil, "t"); err != nil {
+		t.Fatal(err)
+	}
+	p := c.producer("id")
+	c.transact(p, "t", kgo.TryCommit, "a", "b")
+	c.transact(p, "t", kgo.TryAbort, "c", "d")
+	c.expectCommitted("t", "a", "b")
+	c.begin(p, "t", "e")
+	if s := c.state("id"); s.State != "Ongoing" || s.Topics.Lookup("t", 0) == false || s.ProducerEpoch < 2 {
+		t.Errorf("open transaction: %+v", s)
+	}
+	c.expectCommitted("t", "a", "b")
+	if err := p.EndTransaction(c.ctx, kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	c.expectCommitted("t", "a", "b", "e")
+	listed, err := c.admin.ListTransactions(c.ctx, nil, []string{"CompleteCommit"})
+	if err != nil || len(listed) != 1 || listed["id"].State != "CompleteCommit" {
+		t.Errorf("listed %+v, %v", listed, err)
+	}
+}
+
+// A second producer of the same id fences the first, whose open transaction is
+// aborted.
+func TestZombieIsFenced(t *testing.T) {
+	c := single(t, nil)
+	if _, err := c.admin.CreateTopic(c.ctx, 2, 1, nil, "t"); err != nil {
+		t.Fatal(err)
+	}
+	zombie := c.producer("id")
+	c.begin(zombie, "t", "lost", "lost too")
+	successor := c.producer("id")
+	c.transact(successor, "t", kgo.TryCommit, "kept")
+	err := c.put(zombie, "t", "late")
+	if err == nil {
+		err = zombie.EndTransaction(c.ctx, kgo.TryCommit)
+	}
+	if !errors.Is(err, kerr.ProducerFenced) && !errors.Is(err, kerr.InvalidProducerEpoch) {
+		t.Errorf("the zombie heard %v", err)
+	}
+	c.expectCommitted("t", "kept")
+}
+
+// A transaction that nobody ends is aborted when its time is over.
+func TestTransactionTimesOut(t *testing.T) {
+	c := single(t, nil)
+	if _, err := c.admin.CreateTopic(c.ctx, 1, 1, nil, "t"); err != nil {
+		t.Fatal(err)
+	}
+	p := c.producer("id", kgo.TransactionTimeout(500*time.Millisecond))
+	c.begin(p, "t", "late")
+	for c.state("id").State != "CompleteAbort" {
+		if c.ctx.Err() != nil {
+			t.Fatalf("still %+v", c.state("id"))
+		}
+	}
+	if err := p.EndTransaction(c.ctx, kgo.TryCommit); err == nil {
+		t.Error("the transaction was committed after its abort")
+	}
+	c.expectCommitted("t")
+}
+
+// A topic of an open transaction is deleted: the transaction ends all the same.
+func TestTransactionOfADeletedTopic(t *testing.T) {
+	c := single(t, nil)
+	for _, topic := range []string{"kept", "gone"} {
+		if _, err := c.admin.CreateTopic(c.ctx, 1, 1, nil, topic); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := c.producer("id")
+	c.begin(p, "kept", "a")
+	if err := c.put(p, "gone", "b"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.admin.DeleteTopic(c.ctx, "gone"); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.EndTransaction(c.ctx, kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	for c.state("id").State != "CompleteCommit" && c.ctx.Err() == nil {
+	}
+	c.expectCommitted("kept", "a")
+}
+
+// The broker is killed in the middle: what was committed stays, what is open can
+// be ended afterwards, and what was being ended is carried on.
+func TestTransactionsOverRestarts(t *testing.T) {
+	c := single(t, nil)
+	if _, err := c.admin.CreateTopic(c.ctx, 2, 1, nil, "t"); err != nil {
+		t.Fatal(err)
+	}
+	p := c.producer("id")
+	c.transact(p, "t", kgo.TryCommit, "a", "b")
+	c.begin(p, "t", "c", "d")
+	c.Nodes[1].Kill()
+	c.Nodes[1].Start()
+	c.expectCommitted("t", "a", "b")
+	if err := p.EndTransaction(c.ctx, kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	c.expectCommitted("t", "a", "b", "c", "d")
+	c.Nodes[1].Stop()
+	c.Nodes[1].Start()
+	c.transact(p, "t", kgo.TryAbort, "e")
+	c.transact(p, "t", kgo.TryCommit, "f")
+	c.expectCommitted("t", "a", "b", "c", "d", "f")
+}
+
+// Coordinators move when their brokers are killed, in the middle of transactions
+// too. Each transaction ends as its producer was told; of one that the producer
+// was told nothing about, all or nothing is there.
+func TestCoordinatorsMove(t *testing.T) {
+	c := startCluster(t, brokertest.Options{Config: transactional(nil)})
+	c.create("t", 3)
+	p := c.producer("id")
+	var want []string
+	for round := range 4 {
+		values := []string{fmt.Sprint(round, "a"), fmt.Sprint(round, "b"), fmt.Sprint(round, "c")}
+		c.begin(p, "t", values...)
+		killed := 0
+		if leader := int(c.coordinator("id")); leader != 1 { // which is the controller
+			killed = leader
+			c.Nodes[killed].Kill()
+		}
+		how := kgo.TransactionEndTry(round%2 == 0)
+		if err := p.EndTransaction(c.ctx, how); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		if how {
+			want = append(want, values...)
+		}
+		if killed > 0 {
+			c.Nodes[killed].Start()
+		}
+		c.expectCommitted("t", want...)
+	}
+}
+
+// coordinator is the broker that coordinates an id.
+func (c *cluster) coordinator(id string) int32 {
+	c.t.Helper()
+	found := c.admin.FindTxnCoordinators(c.ctx, id)
+	if found.Error() != nil || found[id].Err != nil {
+		c.t.Fatal(found.Error(), found[id].Err)
+	}
+	return found[id].NodeID
+}
+
+// Transactional ids that nobody uses are forgotten.
+func TestTransactionalIDsExpire(t *testing.T) {
+	c := single(t, map[string]string{"transactional.id.expiration.ms": "500", "transaction.remove.expired.transaction.cleanup.interval.ms": "200"})
+	if _, err := c.admin.CreateTopic(c.ctx, 1, 1, nil, "t"); err != nil {
+		t.Fatal(err)
+	}
+	p := c.producer("id")
+	c.transact(p, "t", kgo.TryCommit, "a")
+	for !errors.Is(c.state("id").Err, kerr.TransactionalIDNotFound) {
+		if c.ctx.Err() != nil {
+			t.Fatalf("still %+v", c.state("id"))
+		}
+	}
+	c.transact(c.producer("id"), "t", kgo.TryCommit, "b")
+	c.expectCommitted("t", "a", "b")
+}
+
+// Consume, transform, produce: what is read is written exactly once, although the
+// worker is replaced in the middle and the broker is killed.
+func TestExactlyOnceThroughAGroup(t *testing.T) {
+	c := single(t, nil)
+	for _, topic := range []string{"in", "out"} {
+		if _, err := c.admin.CreateTopic(c.ctx, 2, 1, nil, topic); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var want []string
+	for i := range 60 {
+		value := fmt.Sprintf("%03d", i)
+		want = append(want, value)
+		if err := c.put(c.client, "in", value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.work("worker", 20, kgo.TryCommit)
+	c.work("worker", 10, kgo.TryAbort) // its offsets do not count
+	c.Nodes[1].Kill()
+	c.Nodes[1].Start()
+	c.work("worker", 20, kgo.TryCommit)
+	c.work("worker", 20, kgo.TryCommit)
+	c.expectCommitted("out", want...)
+}
+
+// work copies n records or more from in to out in transactions of a group's member, and
+// leaves.
+func (c *cluster) work(id string, n int, how kgo.TransactionEndTry) {
+	c.t.Helper()
+	at := c.Addresses()
+	s, err := kgo.NewGroupTransactSession(kgo.SeedBrokers(at...), kgo.Dialer(c.Dial), kgo.TransactionalID(id), kgo.ConsumerGroup("group"), kgo.ConsumeTopics("in"),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.RequireStableFetchOffsets(),
+		kgo.MetadataMinAge(50*time.Millisecond), kgo.FetchMaxWait(100*time.Millisecond))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer s.Close()
+	for n > 0 {
+		fetches := s.PollRecords(c.ctx, n)
+		if c.ctx.Err() != nil {
+			c.t.Fatalf("%d records short: %v", n, c.ctx.Err())
+		}
+		if fetches.NumRecords() == 0 {
+			continue
+		}
+		if err := s.Begin(); err != nil {
+			c.t.Fatal(err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			s.Produce(c.ctx, &kgo.Record{Topic: "out", Value: r.Value}, nil)
+		})
+		ended, err := s.End(c.ctx, how)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if ended == bool(how) {
+			n -= fetches.NumRecords()
+		}
+		if !how {
+			return
+		}
+	}
+}
