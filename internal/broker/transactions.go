@@ -109,7 +109,8 @@ func ownRequest(body wire.Request) *server.Request {
 }
 
 func (n *node) markerHandler() *data.WriteTxnMarkers {
-	return &data.WriteTxnMarkers{Image: n.view.Image, Partitions: n.replicas, Authorizer: n.auth, Timeout: n.values.MS("request.timeout.ms"), Now: n.now}
+	return &data.WriteTxnMarkers{Image: n.view.Image, Partitions: n.replicas, Authorizer: n.auth, Offsets: n.groups,
+		Timeout: n.values.MS("request.timeout.ms"), Now: n.now}
 }
 
 // serveTransactions fills in what the clients' listeners serve of transactions.
@@ -120,6 +121,7 @@ func (n *node) serveTransactions() {
 	routes.Handle(wire.KeyAddPartitionsToTxn, &txn.AddPartitionsToTxn{Image: image, Transactions: n.transactions, Authorizer: n.auth})
 	routes.Handle(wire.KeyAddOffsetsToTxn, &txn.AddOffsetsToTxn{Image: image, Transactions: n.transactions, Authorizer: n.auth, Internal: n.internal})
 	routes.Handle(wire.KeyEndTxn, &txn.EndTxn{Transactions: n.transactions, Authorizer: n.auth})
+	routes.Handle(wire.KeyTxnOffsetCommit, &txn.TxnOffsetCommit{Image: image, Groups: n.groups, Verifier: n.verifier, Authorizer: n.auth})
 	routes.Handle(wire.KeyWriteTxnMarkers, n.markerHandler())
 	routes.Handle(wire.KeyDescribeProducers, &data.DescribeProducers{Image: image, Partitions: n.replicas, Authorizer: n.auth})
 	routes.Handle(wire.KeyDescribeTransactions, &txn.DescribeTransactions{Transactions: n.transactions, Authorizer: n.auth})

@@ -18,7 +18,7 @@ import (
 func transactional(more map[string]string) map[string]string {
 	c := map[string]string{
 		"transaction.state.log.num.partitions": "3", "offsets.topic.num.partitions": "3",
-		"transaction.abort.timed.out.transaction.cleanup.interval.ms": "200",
+		"transaction.abort.timed.out.transaction.cleanup.interval.ms": "200", "group.initial.rebalance.delay.ms": "0",
 	}
 	for k, v := range quick {
 		c[k] = v
@@ -55,12 +55,12 @@ func (c *cluster) begin(producer *kgo.Client, topic string, values ...string) {
 	if err := producer.BeginTransaction(); err != nil {
 		c.t.Fatal(err)
 	}
-	if err := c.writeBy(producer, topic, values...); err != nil {
+	if err := c.put(producer, topic, values...); err != nil {
 		c.t.Fatalf("write %v: %v", values, err)
 	}
 }
 
-func (c *cluster) writeBy(producer *kgo.Client, topic string, values ...string) error {
+func (c *cluster) put(producer *kgo.Client, topic string, values ...string) error {
 	var records []*kgo.Record
 	for i, v := range values {
 		records = append(records, &kgo.Record{Topic: topic, Partition: int32(i % len(c.partitions(topic))), Value: []byte(v)})
@@ -72,9 +72,9 @@ func (c *cluster) producer(id string, opts ...kgo.Opt) *kgo.Client {
 	return c.Client(append([]kgo.Opt{kgo.TransactionalID(id), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.UnknownTopicRetries(-1)}, opts...)...)
 }
 
-// visible are the values that a reader of committed records sees in a topic, up
+// stable are the values that a reader of committed records sees in a topic, up
 // to the last stable offsets as they are now.
-func (c *cluster) visible(topic string) []string {
+func (c *cluster) stable(topic string) []string {
 	c.t.Helper()
 	ends, err := c.admin.ListCommittedOffsets(c.ctx, topic)
 	if err != nil {
@@ -114,7 +114,7 @@ func (c *cluster) expectCommitted(topic string, want ...string) {
 	c.t.Helper()
 	slices.Sort(want)
 	for {
-		got := c.visible(topic)
+		got := c.stable(topic)
 		if slices.Equal(got, want) {
 			return
 		}
@@ -171,7 +171,7 @@ func TestZombieIsFenced(t *testing.T) {
 	c.begin(zombie, "t", "lost", "lost too")
 	successor := c.producer("id")
 	c.transact(successor, "t", kgo.TryCommit, "kept")
-	err := c.writeBy(zombie, "t", "late")
+	err := c.put(zombie, "t", "late")
 	if err == nil {
 		err = zombie.EndTransaction(c.ctx, kgo.TryCommit)
 	}
@@ -210,7 +210,7 @@ func TestTransactionOfADeletedTopic(t *testing.T) {
 	}
 	p := c.producer("id")
 	c.begin(p, "kept", "a")
-	if err := c.writeBy(p, "gone", "b"); err != nil {
+	if err := c.put(p, "gone", "b"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.admin.DeleteTopic(c.ctx, "gone"); err != nil {
@@ -303,4 +303,69 @@ func TestTransactionalIDsExpire(t *testing.T) {
 	}
 	c.transact(c.producer("id"), "t", kgo.TryCommit, "b")
 	c.expectCommitted("t", "a", "b")
+}
+
+// Consume, transform, produce: what is read is written exactly once, although the
+// worker is replaced in the middle and the broker is killed.
+func TestExactlyOnceThroughAGroup(t *testing.T) {
+	c := single(t, nil)
+	for _, topic := range []string{"in", "out"} {
+		if _, err := c.admin.CreateTopic(c.ctx, 2, 1, nil, topic); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var want []string
+	for i := range 60 {
+		value := fmt.Sprintf("%03d", i)
+		want = append(want, value)
+		if err := c.put(c.client, "in", value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.work("worker", 20, kgo.TryCommit)
+	c.work("worker", 10, kgo.TryAbort) // its offsets do not count
+	c.Nodes[1].Kill()
+	c.Nodes[1].Start()
+	c.work("worker", 20, kgo.TryCommit)
+	c.work("worker", 20, kgo.TryCommit)
+	c.expectCommitted("out", want...)
+}
+
+// work copies n records or more from in to out in transactions of a group's member, and
+// leaves.
+func (c *cluster) work(id string, n int, how kgo.TransactionEndTry) {
+	c.t.Helper()
+	at := c.Addresses()
+	s, err := kgo.NewGroupTransactSession(kgo.SeedBrokers(at...), kgo.Dialer(c.Dial), kgo.TransactionalID(id), kgo.ConsumerGroup("group"), kgo.ConsumeTopics("in"),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.RequireStableFetchOffsets(),
+		kgo.MetadataMinAge(50*time.Millisecond), kgo.FetchMaxWait(100*time.Millisecond))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer s.Close()
+	for n > 0 {
+		fetches := s.PollRecords(c.ctx, n)
+		if c.ctx.Err() != nil {
+			c.t.Fatalf("%d records short: %v", n, c.ctx.Err())
+		}
+		if fetches.NumRecords() == 0 {
+			continue
+		}
+		if err := s.Begin(); err != nil {
+			c.t.Fatal(err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			s.Produce(c.ctx, &kgo.Record{Topic: "out", Value: r.Value}, nil)
+		})
+		ended, err := s.End(c.ctx, how)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if ended == bool(how) {
+			n -= fetches.NumRecords()
+		}
+		if !how {
+			return
+		}
+	}
 }

@@ -7,12 +7,15 @@ import (
 	"testing"
 
 	"github.com/stromkafka/strom/internal/auth"
+	"github.com/stromkafka/strom/internal/commitlog"
+	"github.com/stromkafka/strom/internal/group"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/machine"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/server"
 	"github.com/stromkafka/strom/internal/txn"
+	"github.com/stromkafka/strom/internal/verify"
 	"github.com/stromkafka/strom/internal/wire"
 )
 
@@ -421,5 +424,98 @@ func TestListTransactions(t *testing.T) {
 	transactions.loading = true
 	if got = handle[*wire.ListTransactionsResponse](t, h, 2, &wire.ListTransactionsRequest{DurationFilter: -1}); got.ErrorCode != kerr.CoordinatorLoadInProgress.Code {
 		t.Errorf("loading: %+v", got)
+	}
+}
+
+// offsets are a group coordinator that answers 0, after a verification with a guard.
+type offsets struct {
+	guard    commitlog.Guard
+	refused  error
+	verified []commitlog.Verification
+	calls    []group.Request
+	guards   []commitlog.Guard
+}
+
+func (o *offsets) PartitionFor(string) int32 { return 1 }
+
+func (o *offsets) Verify(_ int32, v commitlog.Verification) (commitlog.Guard, error) {
+	o.verified = append(o.verified, v)
+	return o.guard, o.refused
+}
+
+func (o *offsets) CallVerified(_ context.Context, _ int32, guard commitlog.Guard, request any) (any, error) {
+	r := request.(group.Request)
+	o.calls, o.guards = append(o.calls, r), append(o.guards, guard)
+	return group.TxnCommitRefused(r.Body.(*wire.TxnOffsetCommitRequest), nil), nil
+}
+
+// verdict is what transactions' coordinators say.
+type verdict struct {
+	err   error
+	asked []verify.Transaction
+}
+
+func (v *verdict) Verify(_ context.Context, t verify.Transaction, partitions []model.Partition) map[model.Partition]error {
+	v.asked = append(v.asked, t)
+	return map[model.Partition]error{partitions[0]: v.err}
+}
+
+func TestTxnOffsetCommit(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		version int16
+		rights  denied
+		groupID string
+		refused error
+		guard   commitlog.Guard
+		verdict error
+		asked   verify.Client
+		want    string // codes of t-0, t-9 and, by name, nope-0
+	}{
+		{name: "open already", version: 4, want: "0 3 3"},
+		{name: "verified", version: 3, guard: 7, asked: verify.Old, want: "0 3 3"},
+		{name: "verified, 4", version: 4, guard: 7, asked: verify.Abortable, want: "0 3 3"},
+		{name: "added", version: 5, guard: 7, asked: verify.Adding, want: "0 3 3"},
+		{name: "by id", version: 6, guard: 7, asked: verify.Adding, want: "0 3 100"},
+		{name: "not in the transaction", version: 4, guard: 7, verdict: kerr.TransactionAbortable, asked: verify.Abortable, want: "120 3 3"},
+		{name: "no network", version: 4, guard: 7, verdict: kerr.NetworkException, asked: verify.Abortable, want: "14 3 3"},
+		{name: "no network, old", version: 1, guard: 7, verdict: kerr.NetworkException, asked: verify.Old, want: "15 3 3"},
+		{name: "not here", version: 4, refused: kerr.NotCoordinator, want: "16 3 3"},
+		{name: "no right to the topic", version: 4, rights: denied{auth.Topic: true}, want: "29 29 29"},
+		{name: "no right to the group", version: 4, rights: denied{auth.Group: true}, want: "30 30 30"},
+		{name: "no right to the id", version: 4, rights: denied{auth.TransactionalID: true}, want: "53 53 53"},
+		{name: "no group", version: 4, groupID: "-", want: "24 24 24"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			img := image(t)
+			groups, verifier := &offsets{guard: c.guard, refused: c.refused}, &verdict{err: c.verdict}
+			h := &TxnOffsetCommit{Image: func() *metadata.Image { return img }, Groups: groups, Verifier: verifier, Authorizer: c.rights}
+			q := &wire.TxnOffsetCommitRequest{TransactionalID: "id", GroupID: "g", ProducerID: 7, ProducerEpoch: 3, GenerationID: -1}
+			if c.groupID == "-" {
+				q.GroupID = ""
+			}
+			q.Topics = []wire.TxnOffsetCommitRequestTopic{
+				{Name: "t", Partitions: []wire.TxnOffsetCommitRequestPartition{{PartitionIndex: 0, CommittedOffset: 5}, {PartitionIndex: 9}}},
+				{Name: "nope", Partitions: []wire.TxnOffsetCommitRequestPartition{{PartitionIndex: 0}}},
+			}
+			if c.version >= 6 {
+				q.Topics[0].Name, q.Topics[0].TopicID = "", model.UUID(img.Topic("t").ID)
+				q.Topics[1].Name, q.Topics[1].TopicID = "", model.UUID{1: 1}
+			}
+			got := handle[*wire.TxnOffsetCommitResponse](t, h, c.version, q)
+			codes := fmt.Sprint(got.Topics[0].Partitions[0].ErrorCode, got.Topics[0].Partitions[1].ErrorCode, got.Topics[1].Partitions[0].ErrorCode)
+			if codes != c.want {
+				t.Errorf("codes %s, want %s", codes, c.want)
+			}
+			if (c.guard != 0) != (len(verifier.asked) == 1) || len(verifier.asked) == 1 && verifier.asked[0] != (verify.Transaction{ID: "id", Producer: 7, Epoch: 3, Client: c.asked}) {
+				t.Errorf("asked %+v", verifier.asked)
+			}
+			if len(groups.calls) > 0 {
+				body := groups.calls[0].Body.(*wire.TxnOffsetCommitRequest)
+				if groups.guards[0] != c.guard || len(body.Topics) != 1 || body.Topics[0].Name != "t" || len(body.Topics[0].Partitions) != 1 {
+					t.Errorf("guard %d, %+v", groups.guards[0], body)
+				}
+			}
+		})
 	}
 }
