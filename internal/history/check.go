@@ -19,10 +19,12 @@ const (
 	ProducerOrder  = "producer order"       // an idempotent producer's records in another order than sent
 	RealTimeOrder  = "real-time order"      // sent after another was acknowledged, and before it in the log
 	UnexpectedRead = "unexpected read"      // a value that nobody sent, or elsewhere, or later
+	CopiedTwice    = "copied twice"         // two copies of one record, each in a committed transaction
+	NotCopied      = "not copied"           // a record before what the copiers' group has committed, and no copy of it
 )
 
 // Checks are the kinds of finding, in the order of reports.
-var Checks = []string{LostWrite, AbortedRead, Inconsistent, Duplicate, Backwards, Skipped, Precommitted, Unseen, ProducerOrder, RealTimeOrder, UnexpectedRead}
+var Checks = []string{LostWrite, AbortedRead, Inconsistent, Duplicate, Backwards, Skipped, Precommitted, Unseen, ProducerOrder, RealTimeOrder, UnexpectedRead, CopiedTwice, NotCopied}
 
 // Check judges a history.
 func Check(h History, enough Minimum) *Report {
@@ -48,6 +50,7 @@ func Check(h History, enough Minimum) *Report {
 	for _, p := range slices.SortedFunc(maps.Keys(c.logs), comparePartitions) {
 		c.checkLog(p, c.logs[p])
 	}
+	c.checkCopies(sorted)
 	c.report.finish(c)
 	return c.report
 }
@@ -200,7 +203,7 @@ func (c *checker) learnRead(op *Op, l *log, p Partition, offset int64, value str
 }
 
 // fate of a send. A transaction that is not known to be committed was, as a
-// whole, if any of it was read.
+// whole, if any of it was read; one that was never asked to commit must not be.
 func (c *checker) fate(send *Op) fate {
 	if send.Outcome == Failed {
 		return mustNot
@@ -213,7 +216,7 @@ func (c *checker) fate(send *Op) fate {
 	}
 	t := c.txn(send.Txn)
 	switch {
-	case t.abort != nil && t.abort.Outcome == OK, t.commit != nil && t.commit.Outcome == Failed:
+	case t.abort != nil && t.abort.Outcome == OK, t.commit != nil && t.commit.Outcome == Failed, t.commit == nil && t.abort != nil:
 		return mustNot
 	case send.Outcome != OK || t.commit == nil:
 		return may

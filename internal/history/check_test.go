@@ -76,6 +76,15 @@ func final(values ...string) Op {
 	return Op{Kind: Final, Client: "final", Reads: []Read{read(0, values...)}}
 }
 
+// copyOf makes a send one of what is at an offset of the same partition.
+func copyOf(offset int64) func(*Op) {
+	return func(op *Op) { op.Source = Source(t0, offset) }
+}
+
+func position(offset int64) Op {
+	return Op{Kind: Position, Client: "group", Reads: []Read{{Partition: t0, Offsets: []int64{offset}}}}
+}
+
 func move(kind Kind, client string) Op {
 	return Op{Kind: kind, Client: client, Partitions: []Partition{t0}}
 }
@@ -166,6 +175,14 @@ func TestChecks(t *testing.T) {
 		{"before what was acknowledged before", RealTimeOrder, at(with(sent("p", "a", 1), plain), with(sent("q", "b", -1), plain), poll("c", 0, "b", "a"))},
 		{"before what was acknowledged later", "",
 			at(with(sent("p", "a", 1), func(op *Op) { op.Begin, op.End = 1, 9 }), with(sent("q", "b", 0), func(op *Op) { op.Begin, op.End = 5, 6 }), poll("c", 0, "b", "a"))},
+
+		{"a transaction that was only asked to abort", AbortedRead, at(with(sent("p", "a", 0), inTxn), end(Abort, Unknown), poll("c", 0, "a"))},
+		{"one copy of what was passed", "", at(sent("p", "a", 0), with(sent("q", "b", 1), copyOf(0)), final("a", "b"), position(1))},
+		{"two copies", CopiedTwice, at(sent("p", "a", 0), with(sent("q", "b", 1), copyOf(0)), with(sent("r", "c", 2), copyOf(0)), final("a", "b", "c"))},
+		{"one of two copies aborted", "", at(sent("p", "a", 0), with(with(sent("q", "b", 1), copyOf(0)), inTxn), end(Abort, OK), with(sent("r", "c", -1), copyOf(0)),
+			Op{Kind: Final, Client: "final", Reads: []Read{{Partition: t0, Offsets: []int64{0, 2}, Values: []string{"a", "c"}}}}, position(1))},
+		{"passed and not copied", NotCopied, at(sent("p", "a", 0), sent("p", "b", 1), with(sent("q", "c", 2), copyOf(0)), final("a", "b", "c"), position(2))},
+		{"not passed yet", "", at(sent("p", "a", 0), sent("p", "b", 1), with(sent("q", "c", 2), copyOf(0)), final("a", "b", "c"), position(1))},
 
 		{"what nobody sent", UnexpectedRead, at(poll("c", 0, "a"))},
 		{"what was sent elsewhere", UnexpectedRead, at(with(sent("p", "a", -1), func(op *Op) { op.Partition.Index = 1 }), poll("c", 0, "a"))},

@@ -37,8 +37,9 @@ const (
 	Begin     Kind = "begin"     // of transaction Txn
 	Commit    Kind = "commit"
 	Abort     Kind = "abort"
-	Fault     Kind = "fault" // from Begin to End, of Target
-	Final     Kind = "final" // after all faults: the whole of one partition was read from its start to its end
+	Fault     Kind = "fault"    // from Begin to End, of Target
+	Final     Kind = "final"    // after all faults: the whole of one partition was read from its start to its end
+	Position  Kind = "position" // after all faults: what a group has committed, an offset in Reads for each partition, without values
 )
 
 // Outcome is what became of a Send, a Commit or an Abort.
@@ -68,7 +69,8 @@ type Op struct {
 	Offset     int64     `json:"offset,omitempty"`
 	Acks       int16     `json:"acks,omitempty"`
 	Idempotent bool      `json:"idempotent,omitempty"`
-	Txn        string    `json:"txn,omitempty"` // also of Begin, Commit, Abort
+	Txn        string    `json:"txn,omitempty"`    // also of Begin, Commit, Abort
+	Source     string    `json:"source,omitempty"` // what a copier made the value of: see Source
 
 	// Poll and Final.
 	Reads       []Read `json:"reads,omitempty"`
@@ -92,6 +94,10 @@ type Read struct {
 	// new sequence numbers, what it does not know the outcome of.
 	Epochs []string `json:"epochs,omitempty"`
 }
+
+// Source names the record that a copy is made of: one that reads a partition and
+// writes in the same transaction what it read and where it stands (KIP-447).
+func Source(p Partition, offset int64) string { return fmt.Sprintf("%s@%d", p, offset) }
 
 // Partition is written topic-index.
 type Partition model.Partition
@@ -154,7 +160,7 @@ func (op *Op) valid() error {
 		return errors.New("ends before it begins")
 	}
 	for _, r := range op.Reads {
-		if len(r.Offsets) != len(r.Values) {
+		if len(r.Offsets) != len(r.Values) && op.Kind != Position {
 			return fmt.Errorf("%d offsets and %d values of %s", len(r.Offsets), len(r.Values), r.Partition)
 		}
 		if len(r.Epochs) != 0 && len(r.Epochs) != len(r.Offsets) {
