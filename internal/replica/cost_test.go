@@ -74,7 +74,7 @@ func TestIdlePartitionsCostLittle(t *testing.T) {
 	if after.files > 100 {
 		t.Errorf("%d open files", after.files)
 	}
-	if got := int64(after.heap) - int64(before.heap); got > 5<<10 {
+	if got := int64(after.heap) - int64(before.heap); got > int64(partitions)*5<<10 {
 		t.Errorf("%d bytes of memory for each partition", got/int64(partitions))
 	}
 	if p := n.Partition(id, int32(partitions-1)); p.Size() != 0 {
