@@ -1,6 +1,8 @@
 package replica_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"path"
 	"testing"
@@ -81,3 +83,36 @@ func BenchmarkAppendFsyncParallel(b *testing.B) {
 		}
 	})
 }
+
+// benchmarkFollow appends what a leader sends of one partition: batches of a
+// record of 1 KB, as many as an answer holds.
+func benchmarkFollow(b *testing.B, policy replica.TopicConfig, batches int) {
+	n := onDisk(b, policy)
+	id := model.TopicID{0: 200, 15: 200}
+	led := replicatest.PartitionRecord(id, 0)
+	led.Replicas, led.ISR, led.Leader = []int32{1, 2}, []int32{1, 2}, 2
+	led.Directories = append(led.Directories, led.Directories[0])
+	n.Records(&wire.TopicRecord{Name: "t", TopicID: model.UUID(id)}, led)
+	p := n.Partition(id, 0)
+	one := replicatest.Batch(string(make([]byte, 1024)))
+	binary.BigEndian.PutUint32(one[12:], 0) // the leader's epoch, which the checksum leaves out
+	answer := bytes.Repeat(one, batches)
+	next := uint64(0)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(answer)))
+	for b.Loop() {
+		for i := range batches {
+			binary.BigEndian.PutUint64(answer[i*len(one):], next)
+			next++
+		}
+		if err := replica.Follow(p, 0, answer, model.Offset(next)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// A follower of a producer that waits for each record, and one that catches up.
+func BenchmarkFollowFsync(b *testing.B)  { benchmarkFollow(b, replicatest.Fsync, 1) }
+func BenchmarkFollowOS(b *testing.B)     { benchmarkFollow(b, replicatest.OS, 1) }
+func BenchmarkCatchUpFsync(b *testing.B) { benchmarkFollow(b, replicatest.Fsync, 1000) }
+func BenchmarkCatchUpOS(b *testing.B)    { benchmarkFollow(b, replicatest.OS, 1000) }

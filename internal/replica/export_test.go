@@ -23,3 +23,14 @@ func Waiting(p *Partition) (n int) {
 	}
 	return n
 }
+
+// Follow does with what a leader sent what a fetcher does with it.
+func Follow(p *Partition, epoch model.Epoch, records []byte, highWatermark model.Offset) error {
+	if err := p.appendFetched(epoch, records); err != nil {
+		return err
+	}
+	if err := p.keep(); err != nil {
+		return err
+	}
+	return p.hear(epoch, highWatermark, 0)
+}
