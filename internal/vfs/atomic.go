@@ -1,8 +1,11 @@
 package vfs
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"path"
+	"syscall"
 )
 
 // WriteFileAtomic replaces the content of name: after a power loss name holds
@@ -61,4 +64,10 @@ func ReadFile(fsys FS, name string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	return data, nil
+}
+
+// IsNoSpace reports whether an error says that the disk, or what may be used of
+// it, is full. What was there before is as it was.
+func IsNoSpace(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, io.ErrShortWrite)
 }

@@ -32,10 +32,11 @@ const (
 	OpSize
 	OpPreallocate
 	OpClose
+	OpSyncAll
 )
 
 var opNames = [...]string{"open", "create", "mkdir", "readdir", "stat", "rename", "remove", "removeall",
-	"syncdir", "lock", "read", "write", "truncate", "sync", "size", "preallocate", "close"}
+	"syncdir", "lock", "read", "write", "truncate", "sync", "size", "preallocate", "close", "syncall"}
 
 func (k OpKind) String() string {
 	if int(k) < len(opNames) {
@@ -47,7 +48,7 @@ func (k OpKind) String() string {
 // Changes reports whether the operation changes what a disk holds.
 func (k OpKind) Changes() bool {
 	switch k {
-	case OpCreate, OpMkdir, OpRename, OpRemove, OpRemoveAll, OpSyncDir, OpWrite, OpTruncate, OpSync:
+	case OpCreate, OpMkdir, OpRename, OpRemove, OpRemoveAll, OpSyncDir, OpWrite, OpTruncate, OpSync, OpSyncAll:
 		return true
 	}
 	return false

@@ -2,8 +2,10 @@ package vfs
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -65,3 +67,28 @@ func lockFile(f *os.File) error {
 	}
 	return err
 }
+
+// syncFileSystem is syncfs(2), which tells of failed writes since Linux 5.8: of
+// those since the descriptor was opened, or that nobody was told of yet.
+func syncFileSystem(dir string) error {
+	if !syncfsTells() {
+		return errors.ErrUnsupported
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return control(d, "syncfs", unix.Syncfs)
+}
+
+// syncfsTells reads the kernel's version.
+var syncfsTells = sync.OnceValue(func() bool {
+	var u unix.Utsname
+	var major, minor int
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	n, _ := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor)
+	return n == 2 && (major > 5 || major == 5 && minor >= 8)
+})
