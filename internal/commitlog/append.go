@@ -389,6 +389,7 @@ func (l *Log) rebase(base model.Offset, cfg *Config, now time.Time) error {
 	old := l.active()
 	l.segments = append(l.segments[:len(l.segments)-1:len(l.segments)-1], fresh)
 	l.dirChanges++
+	l.odd++ // an empty segment that comes back would be a gap
 	l.recent.reset()
 	l.mu.Unlock()
 	return old.discard()

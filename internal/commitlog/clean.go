@@ -61,7 +61,7 @@ func (l *Log) Clean(ctx context.Context, c Compaction, o CleanOptions) (Cleaned,
 	return out, fmt.Errorf("clean log %v in %s: %w", l.partition, l.Dir(), err)
 }
 
-// beginCompaction takes the lock that cleanings hold, and makes stopCompaction
+// beginCompaction takes the lock that cleanings hold, and makes StopCompaction
 // end the context.
 func (l *Log) beginCompaction(ctx context.Context) (context.Context, error) {
 	l.mu.Lock()
@@ -73,9 +73,9 @@ func (l *Log) beginCompaction(ctx context.Context) (context.Context, error) {
 	return ctx, nil
 }
 
-// stopCompaction ends a cleaning and keeps others from beginning until the result
-// is called.
-func (l *Log) stopCompaction() (resume func()) {
+// StopCompaction ends a cleaning and keeps others from beginning until the result
+// is called. It may take as long as a sync.
+func (l *Log) StopCompaction() (resume func()) {
 	l.mu.Lock()
 	l.stopping++
 	if l.stopCompacting != nil {
@@ -101,6 +101,10 @@ func (l *Log) clean(ctx context.Context, c Compaction, o CleanOptions) (Cleaned,
 	}
 	if w.to <= c.From {
 		return Cleaned{End: c.From}, nil
+	}
+	// What the journal has of these segments is in files that are about to be others.
+	if err := l.unjournal(); err != nil {
+		return Cleaned{}, err
 	}
 	if err := w.mapKeys(); err != nil {
 		return Cleaned{}, err

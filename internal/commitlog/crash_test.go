@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
+	"path"
 	"strconv"
 	"syscall"
 	"testing"
 
 	"github.com/stromkafka/strom/internal/batch"
+	"github.com/stromkafka/strom/internal/journal"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/vfs"
@@ -98,10 +101,12 @@ type driver struct {
 	rng   *rand.Rand
 	epoch model.Epoch
 	seq   map[model.ProducerID]int32
+
+	journalled bool
 }
 
-func newDriver(t *testing.T, seed uint64) *driver {
-	d := &driver{t: t, fs: vfs.NewMem(), rng: rand.New(rand.NewPCG(seed, 1)), epoch: 1, seq: map[model.ProducerID]int32{}}
+func newDriver(t *testing.T, seed uint64, journalled bool) *driver {
+	d := &driver{t: t, fs: vfs.NewMem(), rng: rand.New(rand.NewPCG(seed, 1)), epoch: 1, seq: map[model.ProducerID]int32{}, journalled: journalled}
 	if err := errors.Join(d.fs.MkdirAll("/data", 0o755), d.fs.SyncDir("/")); err != nil {
 		t.Fatal(err)
 	}
@@ -116,9 +121,44 @@ func (d *driver) reopen(clean bool) {
 	d.o.Files = NewFiles(d.fs, 4)
 	d.o.RecoveryPoint, d.o.LogStart, d.o.CleanShutdown = d.m.point, d.m.start, clean
 	var err error
-	if d.l, err = Open(d.o); err != nil {
+	if d.l, err = openJournalled(&d.o, d.journalled); err != nil {
 		d.t.Fatal(err)
 	}
+}
+
+// openJournalled opens a log as a log directory does: over what its journal says.
+// The journal is small, so that its slots are used in turn.
+func openJournalled(o *Options, journalled bool) (*Log, error) {
+	if !journalled {
+		return Open(*o)
+	}
+	if o.Journal != nil {
+		_ = o.Journal.Close() // its disk is gone, or its log is closed
+	}
+	dir := path.Join(path.Dir(o.Dir), journal.Dir)
+	found, err := journal.Find(o.FS, dir)
+	if err != nil {
+		return nil, err
+	}
+	r, err := NewReplayer(o.FS, path.Dir(o.Dir), []model.Partition{o.Partition}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(found.Replay(r.Apply), r.Finish()); err != nil {
+		return nil, err
+	}
+	if found.Damaged > 0 {
+		return nil, fmt.Errorf("%d stretches of the journal are damaged", found.Damaged)
+	}
+	o.Journal = journal.New(journal.Options{FS: o.FS, Path: dir, Size: 16 << 10, Step: 4 << 10})
+	l, err := Open(*o)
+	if err != nil {
+		return nil, err
+	}
+	if err := found.Remove(); err != nil {
+		return nil, err
+	}
+	return l, l.SetJournaling(true)
 }
 
 func (d *driver) append() error {
@@ -228,49 +268,54 @@ func TestModel(t *testing.T) {
 	if s, err := strconv.ParseUint(os.Getenv("STROM_SEEDS"), 10, 64); err == nil {
 		seeds = s
 	}
-	for seed := range seeds {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			d := newDriver(t, seed)
-			for i := range 300 {
-				if err := d.step(); err != nil {
-					t.Fatalf("step %d: %v", i, err)
-				}
-				if d.l.End() != d.m.end() {
-					t.Fatalf("step %d: end %d, want %d", i, d.l.End(), d.m.end())
-				}
-				if i%10 == 0 {
-					if err := d.m.compare(d.l); err != nil {
-						t.Fatalf("step %d: %v", i, err)
-					}
-				}
+	for _, journalled := range []bool{false, true} {
+		for seed := range seeds {
+			t.Run(fmt.Sprint(journalled, seed), func(t *testing.T) { runModel(t, newDriver(t, seed, journalled)) })
+		}
+	}
+}
+
+func runModel(t *testing.T, d *driver) {
+	for i := range 300 {
+		if err := d.step(); err != nil {
+			t.Fatalf("step %d: %v", i, err)
+		}
+		if d.l.End() != d.m.end() {
+			t.Fatalf("step %d: end %d, want %d", i, d.l.End(), d.m.end())
+		}
+		if i%10 == 0 {
+			if err := d.m.compare(d.l); err != nil {
+				t.Fatalf("step %d: %v", i, err)
 			}
-			if err := d.l.Close(); err != nil {
-				t.Fatal(err)
-			}
-		})
+		}
+	}
+	if err := d.l.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 
 // A scripted workload is stopped by a power loss before each of its changes of
 // the disk in turn; whatever the disk keeps, what was durable is there.
 func TestPowerLossAtEveryWriteAndSync(t *testing.T) {
-	for _, keep := range []func(seed uint64) func() bool{
-		vfs.KeepRandom,
-		func(uint64) func() bool { return vfs.KeepNone },
-		func(uint64) func() bool { return vfs.KeepAll },
-	} {
-		at := 0
-		for powerLossAt(t, at, keep(uint64(at))) {
-			at++
-		}
-		if at < 100 {
-			t.Fatalf("only %d changes of the disk", at)
+	for _, journalled := range []bool{false, true} {
+		for _, keep := range []func(seed uint64) func() bool{
+			vfs.KeepRandom,
+			func(uint64) func() bool { return vfs.KeepNone },
+			func(uint64) func() bool { return vfs.KeepAll },
+		} {
+			at := 0
+			for powerLossAt(t, at, keep(uint64(at)), journalled) {
+				at++
+			}
+			if at < 100 {
+				t.Fatalf("only %d changes of the disk", at)
+			}
 		}
 	}
 }
 
 // powerLossAt reports whether there was a change of the disk number at.
-func powerLossAt(t *testing.T, at int, keep func() bool) bool {
+func powerLossAt(t *testing.T, at int, keep func() bool, journalled bool) bool {
 	mem := vfs.NewMem()
 	if err := errors.Join(mem.MkdirAll("/data", 0o755), mem.SyncDir("/")); err != nil {
 		t.Fatal(err)
@@ -288,7 +333,7 @@ func powerLossAt(t *testing.T, at int, keep func() bool) bool {
 		return nil
 	})
 	var m expected
-	err := script(t, faulty, &m)
+	err := script(t, faulty, &m, journalled)
 	if left == nil {
 		if err != nil {
 			t.Fatal(err)
@@ -297,7 +342,7 @@ func powerLossAt(t *testing.T, at int, keep func() bool) bool {
 	}
 	o := testOptions(left)
 	o.RecoveryPoint, o.LogStart = m.point, m.start
-	l, err := Open(o)
+	l, err := openJournalled(&o, journalled)
 	if err != nil {
 		t.Fatalf("change %d: %v", at, err)
 	}
@@ -312,9 +357,10 @@ func powerLossAt(t *testing.T, at int, keep func() bool) bool {
 }
 
 // script works until the power fails.
-func script(t *testing.T, fs vfs.FS, m *expected) error {
+func script(t *testing.T, fs vfs.FS, m *expected, journalled bool) error {
 	t.Helper()
-	l, err := Open(testOptions(fs))
+	o := testOptions(fs)
+	l, err := openJournalled(&o, journalled)
 	if err != nil {
 		return err
 	}

@@ -3,54 +3,93 @@ package commitlog
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/vfs"
 )
 
-// Flush returns once everything below upTo, at most the end, is durable. All
-// who wait share a sync: one of them runs it for what has been written by then,
-// and those who come meanwhile share the next. A sync that fails takes the log
-// offline and is never tried again, because the kernel may have dropped the data.
-// Only waiting for somebody else's sync ends with ctx.
+// Flush returns once everything below upTo, at most the end, is durable: in the
+// journal or in the log's own files. All who wait share a sync: one of them runs it
+// for what has been written by then, and those who come meanwhile share the next. A
+// sync that fails takes the log offline and is never tried again, because the
+// kernel may have dropped the data. Only waiting for somebody else's sync of the
+// files ends with ctx.
 func (l *Log) Flush(ctx context.Context, upTo model.Offset) error {
+	l.mu.Lock()
+	failure, done := l.failure, l.durable >= min(upTo, l.end())
+	l.mu.Unlock()
+	if failure != nil || done {
+		return failure
+	}
+	f := l.Begin()
+	return f.Wait(ctx)
+}
+
+// settle makes all that was written before it durable in the log's own files.
+func (l *Log) settle() error {
 	for {
-		l.mu.Lock()
-		if l.failure != nil {
-			defer l.mu.Unlock()
-			return l.failure
+		running, err := l.turn(func() bool { return false })
+		switch {
+		case err != nil:
+			return err
+		case running.mine:
+			return l.sync(true)
 		}
-		if l.durable >= min(upTo, l.end()) {
-			l.mu.Unlock()
-			return nil
-		}
-		running := l.syncing
-		if running == nil {
-			l.syncing = make(chan struct{})
-		}
-		l.mu.Unlock()
-		if running == nil {
-			if err := l.sync(); err != nil {
-				return err
-			}
-			continue
-		}
-		select {
-		case <-running:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		<-running.done
 	}
 }
 
-// sync makes all that was written before it durable: segments sealed since the
-// last one first, then the active one, then the directory if files came or went.
-// The caller has set syncing.
-func (l *Log) sync() error {
+// syncing is a sync of the log's files, one's own turn or somebody else's.
+type syncing struct {
+	done <-chan struct{}
+	mine bool
+}
+
+func (s *syncing) wait(ctx context.Context) error {
+	select {
+	case <-s.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// turn is the running sync, or the caller's own turn to call sync, or nil if
+// enough is durable or the log has failed.
+func (l *Log) turn(enough func() bool) (*syncing, error) {
 	l.mu.Lock()
-	target, cuts := l.end(), l.cuts
+	defer l.mu.Unlock()
+	if l.failure != nil {
+		return nil, l.failure
+	}
+	if enough() {
+		return nil, nil
+	}
+	if l.syncing != nil {
+		return &syncing{done: l.syncing}, nil
+	}
+	l.syncing = make(chan struct{})
+	return &syncing{done: l.syncing, mine: true}, nil
+}
+
+// sync makes all that was written before it durable in the log's files: segments
+// sealed since the last one first, then the active one, then the directory if
+// files came or went. The caller has set syncing.
+//
+// If the journal holds a cut of this log, what is now in the files would not
+// survive a replay, so the journal is told first that it does not count: then only
+// is it durable. Without counts, nothing is called durable by it, and the journal
+// is not waited for.
+func (l *Log) sync(counts bool) error {
+	l.mu.Lock()
+	done := l.wholeFile()
 	sealed, active, changes := l.unsynced, l.active(), l.dirChanges
 	dir := changes != l.dirSynced
+	void := counts && l.mustVoid()
+	if void {
+		l.voiding++
+	}
 	l.unsynced = nil
 	path := l.dir
 	l.mu.Unlock()
@@ -61,17 +100,18 @@ func (l *Log) sync() error {
 	}
 
 	l.mu.Lock()
-	// If the log was truncated meanwhile, bytes below target may be newer than
-	// the sync: durable was cut then and stays there.
-	if err == nil && l.cuts == cuts {
-		l.durable = max(l.durable, target)
-	}
 	if err == nil {
 		l.dirSynced = max(l.dirSynced, changes)
+	}
+	if err == nil && counts && !void {
+		l.inFiles(done)
 	}
 	close(l.syncing)
 	l.syncing = nil
 	l.mu.Unlock()
+	if void {
+		err = l.void(done, err)
+	}
 	return err
 }
 
@@ -152,10 +192,13 @@ func (l *Log) finishCheckpoint(c checkpoint) (model.Offset, error) {
 	if c.unchanged {
 		return c.end, nil
 	}
-	if err := l.Flush(context.Background(), c.end); err != nil {
+	if err := l.settle(); err != nil {
 		return 0, err
 	}
-	if err := l.syncState(c); err != nil {
+	if err := l.syncState(c); vfs.IsNoSpace(err) {
+		l.putOff(c)
+		return 0, l.storageError("checkpoint", err)
+	} else if err != nil {
 		return 0, l.fail(err)
 	}
 	l.mu.Lock()
@@ -165,6 +208,19 @@ func (l *Log) finishCheckpoint(c checkpoint) (model.Offset, error) {
 		l.recovery = max(l.recovery, c.end)
 	}
 	return l.recovery, nil
+}
+
+// putOff leaves to the next checkpoint what this one had no room for.
+func (l *Log) putOff(c checkpoint) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.epochsChanged = l.epochsChanged || c.epochs != nil
+	l.snapshotted = append(c.snapshots, l.snapshotted...)
+	for _, s := range c.segments {
+		if s != l.active() && slices.Contains(l.segments, s) && !slices.Contains(l.unindexed, s) {
+			l.unindexed = append(l.unindexed, s)
+		}
+	}
 }
 
 // syncState makes durable what recovery would otherwise have to make anew.

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/stromkafka/strom/internal/assert"
+	"github.com/stromkafka/strom/internal/journal"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/vfs"
@@ -57,11 +58,17 @@ type Options struct {
 	CleanShutdown bool
 	// Cleaned is how far cleanings have come: below it there may be gaps.
 	Cleaned model.Offset
-	Now     func() time.Time
-	Logger  *slog.Logger
+	// Unsynced leaves it to the caller to make a log that is made now durable, with
+	// SyncNew or for many at once.
+	Unsynced bool
+	Now      func() time.Time
+	Logger   *slog.Logger
 	// OnFailure is told, once and on a goroutine of a caller, why the log went
 	// offline. It must not call the log. May be nil.
 	OnFailure func(error)
+	// Journal is the log directory's: under SetJournaling, what is appended becomes
+	// durable by it. Nil, or a log without a topic id, is never journalled.
+	Journal *journal.Journal
 	// Jitter is a random number in [0, 1) that spreads the rolling of segments.
 	// May be nil.
 	Jitter func() float64
@@ -71,7 +78,7 @@ type Options struct {
 // log has no goroutine, timer or buffer.
 //
 // There are four locks, taken in this order. compacting is held by a cleaning, and
-// by what stops one; checkpointing keeps checkpoints, truncations, retention and
+// by what stops one; checkpointing keeps checkpoints, retention and
 // the replacing of segments apart; append covers everything that changes the
 // log, and in an append no more than the write(2); mu covers the fields below it
 // and nothing that blocks. Fields of segments and producers
@@ -119,6 +126,8 @@ type Log struct {
 	// stopCompacting ends the newest cleaning; none begins while stopping.
 	stopCompacting context.CancelCauseFunc
 	stopping       int
+
+	journalling // see journal.go
 }
 
 // Partition names the log.
@@ -291,7 +300,7 @@ func (l *Log) fail(err error) error {
 // closes the files. The caller then writes RecoveryPoint, which is End, to the
 // directory's checkpoint. Closing a failed log only closes its files.
 func (l *Log) Close() error {
-	defer l.stopCompaction()()
+	defer l.StopCompaction()()
 	l.checkpointing.Lock()
 	defer l.checkpointing.Unlock()
 	l.append.Lock()

@@ -26,6 +26,7 @@ func Open(o Options) (*Log, error) {
 		l.logger = slog.New(slog.DiscardHandler)
 	}
 	l.config.Store(&o.Config)
+	l.journal = o.Journal
 	if err := l.open(o); err != nil {
 		return nil, fmt.Errorf("open log %v in %s: %w", o.Partition, o.Dir, errors.Join(err, l.closeFiles()))
 	}
@@ -36,7 +37,7 @@ func (l *Log) open(o Options) error {
 	if err := l.makeDir(); err != nil {
 		return err
 	}
-	if err := l.loadMetadata(o.TopicID); err != nil {
+	if err := l.loadMetadata(o); err != nil {
 		return err
 	}
 	if err := l.finishSwaps(); err != nil {
@@ -55,7 +56,12 @@ func (l *Log) open(o Options) error {
 	if err := l.settleStart(o.LogStart); err != nil {
 		return err
 	}
-	return l.finishOpen(min(trusted, l.end()))
+	if err := l.finishOpen(min(trusted, l.end())); err != nil {
+		return err
+	}
+	l.settled()
+	// The journal may still speak of a replica that was here before.
+	return l.unjournal()
 }
 
 // finishOpen loads the producer state and makes durable what recovery kept
@@ -90,6 +96,16 @@ func (l *Log) unindexedEntries() bool {
 	return false
 }
 
+// SyncNew makes durable that there is a log, after Options.Unsynced. Its directory's
+// name is the caller's to sync.
+func (l *Log) SyncNew() error {
+	f, err := l.fs.OpenFile(l.path(metadataFile), vfs.ReadWrite, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close(), l.fs.SyncDir(l.dir))
+}
+
 func (l *Log) makeDir() error {
 	if l.exists(l.dir) {
 		return nil
@@ -101,26 +117,63 @@ func (l *Log) makeDir() error {
 }
 
 // loadMetadata reads or writes partition.metadata. One that does not parse and
-// one of another topic are errors: the directory is somebody else's.
-func (l *Log) loadMetadata(id model.TopicID) error {
+// one of another topic are errors: the directory is somebody else's. But beside a
+// log without records, what does not parse is what a power loss left of making it.
+func (l *Log) loadMetadata(o Options) error {
+	id := o.TopicID
 	data, err := vfs.ReadFile(l.fs, l.path(metadataFile), 4096)
 	if errors.Is(err, fs.ErrNotExist) {
-		l.topicID = id
-		if id.IsZero() {
-			return nil
-		}
-		return vfs.WriteFileAtomic(l.fs, l.path(metadataFile), formatMetadata(id))
+		return l.writeMetadata(o)
 	}
 	if err != nil {
 		return err
 	}
 	if l.topicID, err = parseMetadata(data); err != nil {
-		return err
+		if empty, other := l.hasNoRecords(); other != nil || !empty {
+			return errors.Join(err, other)
+		}
+		return l.writeMetadata(o)
 	}
 	if !id.IsZero() && l.topicID != id {
 		return fmt.Errorf("the directory is of topic id %v, not %v", l.topicID, id)
 	}
 	return nil
+}
+
+// writeMetadata ties a new log to its topic, if that is known.
+func (l *Log) writeMetadata(o Options) error {
+	l.topicID = o.TopicID
+	if l.topicID.IsZero() {
+		return nil
+	}
+	name, data := l.path(metadataFile), formatMetadata(l.topicID)
+	if !o.Unsynced {
+		return vfs.WriteFileAtomic(l.fs, name, data)
+	}
+	f, err := l.fs.OpenFile(name, vfs.CreateOrOpen|vfs.Truncate, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(data, 0)
+	return errors.Join(err, f.Close())
+}
+
+// hasNoRecords looks at the sizes of the segments.
+func (l *Log) hasNoRecords() (bool, error) {
+	names, err := l.list()
+	if err != nil {
+		return false, err
+	}
+	for _, name := range names {
+		if _, ok := parseName(name, logSuffix); !ok {
+			continue
+		}
+		info, err := l.fs.Stat(l.path(name))
+		if err != nil || info.Size() > 0 {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // segmentBase is the offset in the name of a segment's file.
@@ -261,7 +314,10 @@ func (l *Log) settleStart(start model.Offset) error {
 	if l.end() < start {
 		l.logger.Warn("log ends before its start and begins anew", "partition", l.partition, "end", l.end(), "start", start)
 		l.producers = &producers{}
-		return l.restart(start)
+		if err := l.restart(start); err != nil {
+			return err
+		}
+		return l.fs.SyncDir(l.dir)
 	}
 	l.start = max(start, l.segments[0].base)
 	next, changed := l.epochs.cutStart(l.start)

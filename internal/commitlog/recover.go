@@ -20,8 +20,10 @@ func (l *Log) recover(o Options) (model.Offset, error) {
 		}
 		// The name of the first segment outlives the next ones, even if nothing is
 		// ever synced: a log that begins in the middle would be no prefix.
-		if err := l.fs.SyncDir(l.dir); err != nil {
-			return 0, errors.Join(err, fresh.discard())
+		if !o.Unsynced {
+			if err := l.fs.SyncDir(l.dir); err != nil {
+				return 0, errors.Join(err, fresh.discard())
+			}
 		}
 		l.segments = []*segment{fresh}
 		return o.LogStart, nil

@@ -13,10 +13,21 @@ import (
 func (l *Log) Retain(now time.Time, highWatermark model.Offset) (int, error) {
 	l.checkpointing.Lock()
 	defer l.checkpointing.Unlock()
+	// A cut that is replayed would take away the segments after it, of which the
+	// journal has those parts only that came since.
+	if err := l.forgetCuts(); err != nil {
+		return 0, err
+	}
 	l.append.Lock()
 	defer l.append.Unlock()
 	if err := l.Err(); err != nil {
 		return 0, err
+	}
+	l.mu.Lock()
+	cut := l.mustVoid()
+	l.mu.Unlock()
+	if cut {
+		return 0, nil // again; the next time will do
 	}
 	cfg := l.config.Load()
 	n, err := l.expired(cfg, now, highWatermark)
@@ -94,6 +105,10 @@ func (l *Log) drop(n int, cfg *Config, now time.Time) error {
 	if err := l.discard(gone, now); err != nil {
 		return l.fail(err)
 	}
+	// A power loss must not bring them back.
+	if err := l.fs.SyncDir(l.dir); err != nil {
+		return l.fail(err)
+	}
 	return l.dropSnapshots(func(o model.Offset) bool { return o < first })
 }
 
@@ -101,7 +116,7 @@ func (l *Log) drop(n int, cfg *Config, now time.Time) error {
 // topic-partition.unique-delete, which after a restart is still known to be
 // rubbish. The caller removes the directory it returns.
 func (l *Log) Delete(unique string) (string, error) {
-	defer l.stopCompaction()()
+	defer l.StopCompaction()()
 	l.checkpointing.Lock()
 	defer l.checkpointing.Unlock()
 	l.append.Lock()

@@ -98,6 +98,9 @@ func (l *Log) replace(fresh *segment, old []view) error {
 	if err := l.discard(gone, l.now()); err != nil {
 		return err
 	}
+	if err := l.fs.SyncDir(l.dir); err != nil {
+		return err
+	}
 	return l.dropOldSnapshots()
 }
 

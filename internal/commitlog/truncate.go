@@ -1,11 +1,13 @@
 package commitlog
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"slices"
 	"time"
 
+	"github.com/stromkafka/strom/internal/journal"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/model"
 )
@@ -17,40 +19,90 @@ import (
 // append. The truncation is on disk when it returns: were it not, a power loss
 // could join what is appended next with what was cut.
 func (l *Log) TruncateTo(offset model.Offset) (model.Offset, error) {
-	defer l.stopCompaction()()
-	l.checkpointing.Lock()
-	defer l.checkpointing.Unlock()
+	resume := l.StopCompaction()
+	end, f, err := l.BeginTruncateTo(offset)
+	resume()
+	if err == nil {
+		err = f.Wait(context.Background())
+	}
+	return end, err
+}
+
+// BeginTruncateTo is TruncateTo without the wait until it is on disk: it syncs
+// nothing, and who waits need hold no lock. What is appended meanwhile is not
+// durable before the truncation is. The caller has stopped compaction.
+func (l *Log) BeginTruncateTo(offset model.Offset) (model.Offset, Flushing, error) {
 	l.append.Lock()
 	defer l.append.Unlock()
 	if err := l.Err(); err != nil {
-		return 0, err
+		return 0, Flushing{}, err
 	}
 	if offset >= l.end() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.cutEpochs(l.end())
-		return l.end(), nil
+		l.dropEpochsBehind()
+		return l.end(), Flushing{}, nil
 	}
 	if offset < l.segments[0].base {
-		return max(offset, 0), l.restart(max(offset, 0))
+		f, err := l.beginRestart(max(offset, 0))
+		return max(offset, 0), f, err
 	}
-	if err := l.cut(offset); err != nil {
-		return 0, l.fail(err)
+	s, err := l.cut(offset)
+	if err != nil {
+		return 0, Flushing{}, l.fail(err)
 	}
-	return l.end(), nil
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stageCut(journal.Cut, s)
+	return l.end(), l.waitCut(), nil
 }
 
-// TruncateFullyTo empties the log and lets it begin at offset.
-func (l *Log) TruncateFullyTo(offset model.Offset) error {
-	defer l.stopCompaction()()
-	l.checkpointing.Lock()
-	defer l.checkpointing.Unlock()
+// DropEpochs forgets the leader epochs of which there is no record.
+func (l *Log) DropEpochs() error {
 	l.append.Lock()
 	defer l.append.Unlock()
 	if err := l.Err(); err != nil {
 		return err
 	}
-	return l.restart(offset)
+	l.dropEpochsBehind()
+	return nil
+}
+
+func (l *Log) dropEpochsBehind() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cutEpochs(l.end())
+}
+
+// TruncateFullyTo empties the log and lets it begin at offset.
+func (l *Log) TruncateFullyTo(offset model.Offset) error {
+	resume := l.StopCompaction()
+	f, err := l.BeginTruncateFullyTo(offset)
+	resume()
+	if err == nil {
+		err = f.Wait(context.Background())
+	}
+	return err
+}
+
+// BeginTruncateFullyTo is TruncateFullyTo without the wait until it is on disk. The
+// caller has stopped compaction.
+func (l *Log) BeginTruncateFullyTo(offset model.Offset) (Flushing, error) {
+	l.append.Lock()
+	defer l.append.Unlock()
+	if err := l.Err(); err != nil {
+		return Flushing{}, err
+	}
+	return l.beginRestart(offset)
+}
+
+// beginRestart needs append.
+func (l *Log) beginRestart(offset model.Offset) (Flushing, error) {
+	if err := l.restart(offset); err != nil {
+		return Flushing{}, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stageCut(journal.Restart, l.active())
+	return l.waitCut(), nil
 }
 
 func (l *Log) cutEpochs(end model.Offset) {
@@ -58,25 +110,25 @@ func (l *Log) cutEpochs(end model.Offset) {
 	l.epochs, l.epochsChanged = next, l.epochsChanged || changed
 }
 
-// cut removes what reaches offset, which a segment holds. The segments after it
-// go first: should the power fail before the file itself is cut, the log is
-// merely longer than it should be, without a hole.
-func (l *Log) cut(offset model.Offset) error {
+// cut removes what reaches offset, which a segment holds and which it returns. It
+// syncs nothing; should the power fail, what remains of later segments is behind a
+// gap or of an older epoch, where recovery ends.
+func (l *Log) cut(offset model.Offset) (*segment, error) {
 	i, _ := slices.BinarySearchFunc(l.segments, offset+1, func(s *segment, o model.Offset) int { return int(min(max(s.base-o, -1), 1)) })
 	s, later := l.segments[i-1], l.segments[i:]
 	l.mu.Lock()
 	l.segments = l.segments[:i:i]
 	l.mu.Unlock()
 	if err := l.discard(later, l.now()); err != nil {
-		return err
+		return nil, err
 	}
 	if err := l.cutSegment(s, offset); err != nil {
-		return err
+		return nil, err
 	}
 	end := s.next
 	p, err := l.loadProducers(end)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -86,7 +138,7 @@ func (l *Log) cut(offset model.Offset) error {
 	l.unindexed = slices.DeleteFunc(slices.Clone(l.unindexed), func(u *segment) bool { return u.base >= s.base })
 	l.lower(end)
 	l.cutEpochs(end)
-	return nil
+	return s, nil
 }
 
 // lower takes back what was said of offsets from end on. mu is held.
@@ -118,9 +170,6 @@ func (l *Log) cutSegment(s *segment, offset model.Offset) error {
 	}
 	l.mu.Unlock()
 	if err := s.log.truncate(at); err != nil {
-		return err
-	}
-	if err := s.log.sync(); err != nil {
 		return err
 	}
 	if err := l.trimIndexes(s); err != nil {
@@ -208,8 +257,8 @@ type doomed struct {
 	at      time.Time
 }
 
-// discard renames the files of segments that are no longer part of the log, and
-// makes sure that a power loss does not bring them back.
+// discard renames the files of segments that are no longer part of the log. Until
+// the directory is synced a power loss may bring them back.
 func (l *Log) discard(segments []*segment, now time.Time) error {
 	if len(segments) == 0 {
 		return nil
@@ -223,7 +272,10 @@ func (l *Log) discard(segments []*segment, now time.Time) error {
 		}
 		l.doomed = append(l.doomed, doomed{s, at})
 	}
-	return l.fs.SyncDir(l.dir)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dirChanges++
+	return nil
 }
 
 // reap removes the doomed files whose time has come, or all; those that are
