@@ -31,6 +31,7 @@ func (n *node) openReplicas(ctx context.Context) (*replica.Set, error) {
 		Config: n.topicConfig, Cleaner: n.cleanerConfig, CaughtUp: n.caughtUp, Brokers: brokers{&n.view},
 		LagMax:          v.MS("replica.lag.time.max.ms"),
 		RecoveryThreads: v.Int("num.recovery.threads.per.data.dir"),
+		JournalSize:     int64(v.Int("internal.journal.segment.bytes")),
 		RecoveryPoints:  v.MS("log.flush.offset.checkpoint.interval.ms"),
 		LogStarts:       v.MS("log.flush.start.offset.checkpoint.interval.ms"),
 		HighWatermarks:  v.MS("replica.high.watermark.checkpoint.interval.ms"),

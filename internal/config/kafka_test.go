@@ -35,7 +35,7 @@ func TestKeysAreKafkas(t *testing.T) {
 		}
 		checkRange(t, k, f[7])
 	}
-	own := map[string]bool{"cluster.id": true, "log.flush.policy": true, "client.telemetry.otlp.endpoint": true, "flush.policy": true}
+	own := map[string]bool{"cluster.id": true, "internal.journal.segment.bytes": true, "log.flush.policy": true, "client.telemetry.otlp.endpoint": true, "flush.policy": true}
 	for _, scope := range scopes {
 		for i := range tables[scope].keys {
 			if k := &tables[scope].keys[i]; !seen[k] && !k.Since44 && !own[k.Name] {

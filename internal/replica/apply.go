@@ -2,12 +2,15 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 
 	"github.com/stromkafka/strom/internal/commitlog"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/vfs"
 )
 
 // Apply follows a change of the metadata. When it returns, every partition that
@@ -56,13 +59,28 @@ func (s *Set) meet(img *metadata.Image) {
 		s.o.Logger.Warn("stray partition is set aside", "partition", p.name, "topic id", p.topic)
 		s.setAside(p, straySuffix)
 	}
-	var all []placed
+	s.host(everything(img))
+}
+
+// everything is all partitions of an image.
+func everything(img *metadata.Image) (all []placed) {
 	for t := range img.Topics() {
 		for i := range t.Partitions {
 			all = append(all, placed{topic: t, index: int32(i)})
 		}
 	}
-	s.host(all)
+	return all
+}
+
+// createStarved tries again to create partitions for which there was no room.
+// Until then this broker has no replica of them.
+func (s *Set) createStarved() {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	if s.starved {
+		s.starved = false
+		s.host(everything(s.image))
+	}
 }
 
 // tellMoved tells where a replica is that the metadata places elsewhere: it was
@@ -123,14 +141,18 @@ func (s *Set) host(partitions []placed) {
 		}
 	}
 	var all sync.WaitGroup
+	var full atomic.Bool
 	for d, list := range missing {
 		all.Go(func() {
 			if err := s.create(d, list); err != nil {
-				d.fail(err)
+				d.counted(-len(list)) // they are placed anew
+				full.CompareAndSwap(false, vfs.IsNoSpace(err))
+				d.failUnlessFull(err)
 			}
 		})
 	}
 	all.Wait()
+	s.starved = s.starved || full.Load()
 	s.tellAssigned(missing)
 	for _, at := range partitions {
 		if p, err := s.Partition(at.topic.ID, at.index); err == nil && hosts(at.assigned(), s.o.Self) {
@@ -187,7 +209,7 @@ func (s *Set) place(t *metadata.Topic, index int32) (placed, bool) {
 // takes time is the file system, not the processor.
 const creators = 8
 
-func (s *Set) create(d *Dir, list []placed) error {
+func (s *Set) create(d *Dir, list []placed) (err error) {
 	names := make([]model.Partition, len(list))
 	for i, at := range list {
 		names[i] = model.Partition{Topic: at.topic.Name, Index: at.index}
@@ -196,28 +218,44 @@ func (s *Set) create(d *Dir, list []placed) error {
 		return err
 	}
 	// With its directory there, a log leaves syncing the one above to us.
+	var made []string
+	created := make([]*Partition, len(list))
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.uncreate(created, made))
+		}
+	}()
 	for _, name := range names {
-		if err := s.o.FS.MkdirAll(d.file(name.String()), 0o755); err != nil {
+		at := d.file(name.String())
+		there, err := d.exists(name.String())
+		if err == nil && !there {
+			made = append(made, at)
+			err = s.o.FS.MkdirAll(at, 0o755)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	created := make([]*Partition, len(list))
 	items := make([]int, len(list))
 	for i := range items {
 		items[i] = i
 	}
-	err := together(creators, items, func(i int) (err error) {
-		if created[i], err = s.createOne(d, list[i]); err == nil || isDisk(err) {
+	bulk := len(list) >= bulkCreation
+	err = together(creators, items, func(i int) (err error) {
+		if created[i], err = s.createOne(d, list[i], bulk); err == nil || isDisk(err) {
 			return err
 		}
 		s.complete.Store(false)
 		s.o.Logger.Error("partition cannot be created", "partition", names[i], "dir", d.path, "err", err)
 		return nil
 	})
-	if err != nil {
-		return err
+	if err == nil && bulk {
+		err = syncCreated(d, created)
 	}
-	if err := d.fs.SyncDir(d.path); err != nil {
+	if err == nil {
+		err = d.fs.SyncDir(d.path)
+	}
+	if err != nil {
 		return err
 	}
 	for _, p := range created {
@@ -228,12 +266,44 @@ func (s *Set) create(d *Dir, list []placed) error {
 	return nil
 }
 
-func (s *Set) createOne(d *Dir, at placed) (*Partition, error) {
+// uncreate takes back what came of a creation that failed: another one of the same
+// name would find a directory of another topic.
+func (s *Set) uncreate(created []*Partition, made []string) (err error) {
+	for _, p := range created {
+		if p != nil {
+			err = errors.Join(err, p.log.Close())
+		}
+	}
+	for _, dir := range made {
+		err = errors.Join(err, s.o.FS.RemoveAll(dir))
+	}
+	return err
+}
+
+// bulkCreation is from how many new partitions on one sync of everything takes less
+// time than three of each.
+const bulkCreation = 8
+
+// syncCreated makes new partitions durable, all at once if the operating system can.
+func syncCreated(d *Dir, created []*Partition) error {
+	err := vfs.SyncAll(d.fs, d.path)
+	if !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return together(creators, created, func(p *Partition) error {
+		if p == nil {
+			return nil
+		}
+		return p.log.SyncNew()
+	})
+}
+
+func (s *Set) createOne(d *Dir, at placed, unsynced bool) (*Partition, error) {
 	name := model.Partition{Topic: at.topic.Name, Index: at.index}
 	config := s.o.Config(s.image, at.topic.Name)
 	log, err := commitlog.Open(commitlog.Options{
 		FS: s.o.FS, Files: s.o.Files, Dir: d.file(name.String()), Partition: name, TopicID: at.topic.ID,
-		Config: config.Log, CleanShutdown: true, Now: s.o.Now, Logger: s.o.Logger, OnFailure: d.fail, Jitter: rand.Float64,
+		Config: config.Log, CleanShutdown: true, Unsynced: unsynced, Journal: d.journal, Now: s.o.Now, Logger: s.o.Logger, OnFailure: d.fail, Jitter: rand.Float64,
 	})
 	if err != nil {
 		return nil, err
@@ -279,7 +349,13 @@ func (s *Set) configure(p *Partition, c TopicConfig) error {
 		if err := p.dir.distrust(); err != nil {
 			return err
 		}
-	} else if err := p.log.Flush(context.Background(), p.log.End()); err != nil {
+	}
+	if c.Synced {
+		if err := p.log.Flush(context.Background(), p.log.End()); err != nil {
+			return err
+		}
+	}
+	if err := p.log.SetJournaling(c.Synced); err != nil {
 		return err
 	}
 	p.log.SetConfig(c.Log)

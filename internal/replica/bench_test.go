@@ -116,3 +116,49 @@ func BenchmarkFollowFsync(b *testing.B)  { benchmarkFollow(b, replicatest.Fsync,
 func BenchmarkFollowOS(b *testing.B)     { benchmarkFollow(b, replicatest.OS, 1) }
 func BenchmarkCatchUpFsync(b *testing.B) { benchmarkFollow(b, replicatest.Fsync, 1000) }
 func BenchmarkCatchUpOS(b *testing.B)    { benchmarkFollow(b, replicatest.OS, 1000) }
+
+// Small batches to many partitions at once, each waited for: what one sync covers.
+func BenchmarkCommit(b *testing.B) {
+	for _, partitions := range []int{1, 100, 1000} {
+		b.Run(fmt.Sprintf("partitions=%d", partitions), func(b *testing.B) { benchmarkCommit(b, partitions, 100) })
+	}
+}
+
+// Batches of growing size to ten partitions: from where on each is synced by itself.
+func BenchmarkCommitSizes(b *testing.B) {
+	for _, size := range []int{1, 16, 64, 128, 256, 512} {
+		b.Run(fmt.Sprintf("KB=%d", size), func(b *testing.B) { benchmarkCommit(b, 10, size<<10) })
+	}
+}
+
+func benchmarkCommit(b *testing.B, partitions, size int) {
+	n := replicatest.New(b, replicatest.Fsync)
+	o := n.Options(vfs.OS(), path.Join(b.TempDir(), "data"))
+	o.JournalSize, o.JournalStep, o.Flushers = 0, 0, 0
+	n.Open(o)
+	b.Cleanup(func() {
+		if err := n.Set.Close(1); err != nil {
+			b.Error(err)
+		}
+	})
+	id := n.CreateTopic("t", partitions)
+	records := replicatest.Batch(string(make([]byte, size)))
+	tokens := make([]replica.Token, partitions)
+	b.SetBytes(int64(partitions * len(records)))
+	b.ReportAllocs()
+	for b.Loop() {
+		for i := range tokens {
+			clear(records[:8])
+			var err error
+			if tokens[i], _, err = n.Partition(id, int32(i)).Append(records, -1, replica.Client); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for i := range tokens {
+			if err := tokens[i].Wait(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(partitions*b.N)/b.Elapsed().Seconds(), "batches/s")
+}

@@ -272,10 +272,7 @@ func (d *Dir) changeCleaned(change func(map[model.Partition]model.Offset)) error
 		all = map[model.Partition]model.Offset{}
 	}
 	change(all)
-	if !d.changed(cleanerFile, all) {
-		return nil
-	}
-	return commitlog.WriteOffsets(d.fs, d.file(cleanerFile), all)
+	return d.save(cleanerFile, all)
 }
 
 // pace holds cleanings back to a number of bytes in a second, all together.

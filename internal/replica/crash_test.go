@@ -84,12 +84,14 @@ func (s *scene) look(p *replica.Partition, h *history) bool {
 }
 
 // script is the workload: several partitions, segments that roll, waiting and
-// not, checkpoints in between, a topic deleted and created again.
+// not, checkpoints in between, a topic deleted and created again, many partitions
+// made at once that get batches small and large, at once, until the journal's slots
+// have been used in turn.
 func (s *scene) script() {
 	s.topics["a"] = s.node.CreateTopic("a", 2)
 	s.topics["b"] = s.node.CreateTopic("b", 1)
 	for i := range 6 {
-		if !s.appendTo("a", 0, -1, fmt.Sprintf("a0-%d", i), strings.Repeat("y", 100)) ||
+		if !s.appendTo("a", 0, -1, fmt.Sprintf("a0-%d", i), strings.Repeat("y", 3000)) ||
 			!s.appendTo("a", 1, 1, fmt.Sprintf("a1-%d", i)) ||
 			!s.appendTo("b", 0, -1, fmt.Sprintf("b0-%d", i)) {
 			return
@@ -108,6 +110,40 @@ func (s *scene) script() {
 			return
 		}
 	}
+	s.topics["c"] = s.node.CreateTopic("c", manyPartitions)
+	for i, size := range []int{1, 700, 9000, 50, 300} {
+		s.appendToAll("c", fmt.Sprintf("c-%d", i), strings.Repeat("z", size))
+	}
+}
+
+const manyPartitions = 9
+
+// appendToAll appends to all partitions of a topic and then waits for all.
+func (s *scene) appendToAll(topic string, values ...string) {
+	var all sync.WaitGroup
+	for index := range int32(manyPartitions) {
+		p, err := s.node.Set.Partition(s.topics[topic], index)
+		if err != nil {
+			return
+		}
+		h := s.histories[p.String()]
+		if h == nil {
+			h = &history{}
+			s.histories[p.String()] = h
+		}
+		token, _, err := p.Append(replicatest.Batch(values...), -1, replica.Client)
+		if err != nil {
+			continue
+		}
+		h.sent = append(h.sent, values...)
+		all.Go(func() {
+			if token.Wait(s.ctx) == nil {
+				h.acknowledged = len(h.sent)
+			}
+			s.look(p, h)
+		})
+	}
+	all.Wait()
 }
 
 // wrapping lets a test stand between the replica and the disk.
@@ -132,7 +168,7 @@ func powerLoss(t *testing.T, policy replica.TopicConfig, at int, seed uint64, wr
 			}
 			return nil
 		})
-		policy.Log.SegmentBytes = 500
+		policy.Log.SegmentBytes = 10_000
 		n := replicatest.New(t, policy)
 		s := &scene{t: t, node: n, ctx: t.Context(), histories: map[string]*history{}, topics: map[string]model.TopicID{}}
 		set, err := replica.Open(t.Context(), n.Options(disk, "data"))
@@ -174,7 +210,7 @@ func (s *scene) recovered(disk *vfs.Mem) error {
 		return fmt.Errorf("the last life's epoch is %d", epoch)
 	}
 	for topic, id := range s.topics {
-		for index := range int32(2) {
+		for index := range int32(manyPartitions) {
 			name := model.Partition{Topic: topic, Index: index}.String()
 			h := s.histories[name]
 			if h == nil {
@@ -235,7 +271,7 @@ type unsynced struct{ vfs.FS }
 
 func (u unsynced) OpenFile(name string, flag int, perm fs.FileMode) (vfs.File, error) {
 	f, err := u.FS.OpenFile(name, flag, perm)
-	if err != nil || !strings.HasSuffix(name, ".log") {
+	if err != nil || !keepsRecords(name) {
 		return f, err
 	}
 	return liar{f}, nil

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/stromkafka/strom/internal/commitlog"
+	"github.com/stromkafka/strom/internal/journal"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/vfs"
 )
@@ -39,6 +40,7 @@ type Dir struct {
 	id       model.DirectoryID
 	fs       vfs.FS
 	flushers *flushers
+	journal  *journal.Journal
 	onFail   func(*Dir, error)
 	logger   *slog.Logger
 	moved    atomic.Bool // high watermarks, since they were last written down
@@ -193,16 +195,31 @@ func (d *Dir) partitions() int {
 	return d.count
 }
 
-// changed reports whether a checkpoint differs from the one last written, and
-// takes it for written.
-func (d *Dir) changed(file string, offsets map[model.Partition]model.Offset) bool {
+// save writes a checkpoint if it differs from the one last written.
+func (d *Dir) save(file string, offsets map[model.Partition]model.Offset) error {
+	d.mu.Lock()
+	same := maps.Equal(d.saved[file], offsets)
+	d.mu.Unlock()
+	if same {
+		return nil
+	}
+	if err := commitlog.WriteOffsets(d.fs, d.file(file), offsets); err != nil {
+		return err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if maps.Equal(d.saved[file], offsets) {
-		return false
-	}
 	d.saved[file] = offsets
-	return true
+	return nil
+}
+
+// failUnlessFull takes the directory offline for an error, unless it is that the
+// disk is full: then what failed is done another time.
+func (d *Dir) failUnlessFull(err error) {
+	if vfs.IsNoSpace(err) {
+		d.logger.Error("log directory is full; it is tried again", "dir", d.path, "err", err)
+		return
+	}
+	d.fail(err)
 }
 
 // forget takes partitions out of the checkpoint files. They are about to be
@@ -216,10 +233,7 @@ func (d *Dir) forget(names []model.Partition) error {
 		for _, name := range names {
 			delete(left, name)
 		}
-		if !d.changed(file, left) {
-			continue
-		}
-		if err := commitlog.WriteOffsets(d.fs, d.file(file), left); err != nil {
+		if err := d.save(file, left); err != nil {
 			return err
 		}
 	}

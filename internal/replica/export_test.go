@@ -1,6 +1,10 @@
 package replica
 
-import "github.com/stromkafka/strom/internal/model"
+import (
+	"context"
+
+	"github.com/stromkafka/strom/internal/model"
+)
 
 // Rebound is a token as if waits were not bound to the epoch of the append.
 func Rebound(t Token) Token {
@@ -29,7 +33,8 @@ func Follow(p *Partition, epoch model.Epoch, records []byte, highWatermark model
 	if err := p.appendFetched(epoch, records); err != nil {
 		return err
 	}
-	if err := p.keep(); err != nil {
+	kept := p.keep()
+	if err := kept.Wait(context.Background()); err != nil {
 		return err
 	}
 	return p.hear(epoch, highWatermark, 0)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stromkafka/strom/internal/commitlog"
 	"github.com/stromkafka/strom/internal/follow"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/link"
@@ -268,10 +269,14 @@ func (f *fetcher) carryOut(ctx context.Context, steps []follow.Step) {
 // to their policy ends at once, and tells the session where they are.
 func (f *fetcher) settle(steps []follow.Step, do func(*Partition, *follow.Step) error) {
 	errs := make([]error, len(steps))
+	kept := make([]commitlog.Flushing, len(steps))
 	for i := range steps {
 		p := f.partitions[steps[i].Key]
-		if errs[i] = do(p, &steps[i]); errs[i] == nil && len(steps) > 1 && p.mustSync() {
-			p.dir.flushers.schedule(p)
+		if errs[i] = do(p, &steps[i]); errs[i] != nil {
+			continue
+		}
+		if kept[i] = p.keep(); kept[i].Slow() && len(steps) > 1 {
+			p.dir.flushers.schedule(p) // so that these run at once
 		}
 	}
 	for i := range steps {
@@ -279,7 +284,7 @@ func (f *fetcher) settle(steps []follow.Step, do func(*Partition, *follow.Step) 
 		p := f.partitions[s.Key]
 		err := errs[i]
 		if err == nil {
-			err = p.keep()
+			err = kept[i].Wait(context.Background())
 		}
 		if err == nil {
 			err = p.hear(s.Epoch, s.HighWatermark, s.LogStart)
@@ -308,14 +313,21 @@ func (f *fetcher) cut(steps []follow.Step, places map[follow.Key]follow.Placemen
 	if lower {
 		err = f.set.checkpointRecovery(f.key.dir)
 	}
-	for _, s := range steps {
+	errs := make([]error, len(steps))
+	cuts := make([]commitlog.Flushing, len(steps))
+	for i, s := range steps {
 		p, to := f.partitions[s.Key], places[s.Key]
-		if err == nil {
+		if errs[i] = err; err == nil {
 			f.set.o.Logger.Info("log is cut where it parts from the leader's", "partition", p.name, "leader", f.key.leader, "epoch", s.Epoch, "end", p.log.End(), "cut to", to.Offset)
-			f.end(p, p.cutTo(s.Epoch, to))
-		} else {
-			f.end(p, err)
+			cuts[i], errs[i] = p.cutTo(s.Epoch, to)
 		}
+	}
+	for i, s := range steps {
+		p := f.partitions[s.Key]
+		if errs[i] == nil {
+			errs[i] = cuts[i].Wait(context.Background())
+		}
+		f.end(p, errs[i])
 		p.withdrawCut()
 	}
 }

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/stromkafka/strom/internal/isr"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/vfs"
 )
 
 // errOvertaken says that the partition is not followed in that leader epoch any
@@ -50,10 +50,7 @@ func (p *Partition) whileFollowing(epoch model.Epoch, do func() error) error {
 // epochs that it led without appending anything goes, so that the last epoch is
 // that of the last record; and what is not durable yet becomes so.
 func (p *Partition) prepare(epoch model.Epoch) error {
-	return p.whileFollowing(epoch, func() error {
-		_, err := p.log.TruncateTo(p.log.End())
-		return err
-	})
+	return p.whileFollowing(epoch, p.log.DropEpochs)
 }
 
 // appendFetched appends what the leader of an epoch sent, as it is.
@@ -72,12 +69,12 @@ func (p *Partition) appendFetched(epoch model.Epoch, records []byte) error {
 	})
 }
 
-// keep returns once all of the log has reached its policy end.
-func (p *Partition) keep() error {
+// keep begins to bring all of the log to its policy end.
+func (p *Partition) keep() commitlog.Flushing {
 	if !p.mustSync() {
-		return nil
+		return commitlog.Flushing{}
 	}
-	return p.log.Flush(context.Background(), p.log.End())
+	return p.log.Begin()
 }
 
 // mustSync tells that what is appended counts only once it is on disk.
@@ -124,17 +121,19 @@ func (p *Partition) hear(epoch model.Epoch, highWatermark, logStart model.Offset
 // cutTo cuts the log of a follower, or lets it begin anew. A high watermark above
 // the cut goes down with it: what was committed here is not in the leader's log,
 // because the leader was elected uncleanly or has lost its disk. Readers must not
-// wait for offsets that will be other records.
-func (p *Partition) cutTo(epoch model.Epoch, to follow.Placement) error {
-	return p.whileFollowing(epoch, func() error {
+// wait for offsets that will be other records. The cut is on disk when the result
+// says so: nobody holds a lock over a sync.
+func (p *Partition) cutTo(epoch model.Epoch, to follow.Placement) (cut commitlog.Flushing, err error) {
+	defer p.log.StopCompaction()()
+	if err := p.dir.lowerCleaned(p.name, to.Offset); err != nil {
+		return cut, err
+	}
+	err = p.whileFollowing(epoch, func() error {
 		end := to.Offset
-		err := p.dir.lowerCleaned(p.name, end)
-		switch {
-		case err != nil:
-		case to.Restart:
-			err = p.log.TruncateFullyTo(end)
-		default:
-			end, err = p.log.TruncateTo(end)
+		if to.Restart {
+			cut, err = p.log.BeginTruncateFullyTo(end)
+		} else {
+			end, cut, err = p.log.BeginTruncateTo(end)
 		}
 		if err != nil {
 			return err
@@ -154,6 +153,7 @@ func (p *Partition) cutTo(epoch model.Epoch, to follow.Placement) error {
 		p.tell(ChangedHighWatermark | ChangedLastStable | ChangedStart)
 		return nil
 	})
+	return cut, err
 }
 
 // noCut is Partition.cutting while the log is not about to be cut.
@@ -195,6 +195,8 @@ func (p *Partition) followFailed(err error) {
 	case errors.Is(err, errOvertaken), errors.Is(err, commitlog.ErrClosed):
 	case errors.Is(err, kerr.KafkaStorageError): // the next try may succeed, or the log has told the directory
 		p.dir.logger.Error("what was fetched could not be kept", "partition", p.name, "error", err)
+	case vfs.IsNoSpace(err):
+		p.dir.logger.Error("there is no room to follow the leader", "partition", p.name, "error", err)
 	case isDisk(err):
 		p.dir.fail(fmt.Errorf("follow %s: %w", p, err))
 	case errors.As(err, &protocol), errors.Is(err, commitlog.ErrUnexpectedOffset):

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/stromkafka/strom/internal/commitlog"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/model"
 )
@@ -18,6 +17,10 @@ type chore struct {
 	next  time.Time
 	do    func()
 }
+
+// hunger is how often partitions are tried to be created for which there was no
+// room.
+const hunger = time.Second
 
 // soonest keeps an interval of 0 from taking all of a processor.
 const soonest = 10 * time.Millisecond
@@ -38,6 +41,7 @@ func (s *Set) Run(ctx context.Context) error {
 		{s.o.LogStarts, start.Add(s.o.LogStarts), func() { s.checkpoint(logStartFile, (*Partition).logStart) }},
 		{s.o.HighWatermarks, start.Add(s.o.HighWatermarks), s.checkpointHighWatermarks},
 		{s.o.LagMax / 2, start.Add(s.o.LagMax / 2), s.proposeAll},
+		{hunger, start.Add(hunger), s.createStarved},
 		{s.o.Retention, start.Add(s.o.FirstRetention), s.retain},
 		{s.o.Retention, start.Add(s.o.FirstRetention), s.bury},
 		{check, start.Add(check), s.expireProducers},
@@ -95,7 +99,7 @@ func (s *Set) checkpoint(file string, offset func(*Partition) model.Offset) {
 	for _, d := range s.dirs {
 		if d.Err() == nil {
 			if err := s.checkpointDir(d, file, offset); err != nil {
-				d.fail(err)
+				d.failUnlessFull(err)
 			}
 		}
 	}
@@ -106,10 +110,7 @@ func (s *Set) checkpointDir(d *Dir, file string, offset func(*Partition) model.O
 	for _, p := range s.in(d) {
 		offsets[p.name] = offset(p)
 	}
-	if !d.changed(file, offsets) {
-		return nil
-	}
-	return commitlog.WriteOffsets(d.fs, d.file(file), offsets)
+	return d.save(file, offsets)
 }
 
 // checkpointHighWatermarks does nothing while none moved: it comes often.
@@ -134,6 +135,9 @@ func (s *Set) checkpointLogs() {
 		}
 	}
 	s.checkpoint(recoveryPointFile, (*Partition).recoveryPoint)
+	for _, d := range s.dirs {
+		d.journal.Cut() // the logs have just been settled
+	}
 }
 
 // retain lets every log drop what its retention does not keep.
@@ -208,6 +212,9 @@ func (s *Set) Close(epoch model.BrokerEpoch) error {
 	}
 	err := s.eachDir(context.Background(), func(_ context.Context, d *Dir) error { return s.closeDir(d, epoch) })
 	for _, d := range s.dirs {
+		err = errors.Join(err, d.journal.Close()) // of one that failed; it stays on disk
+	}
+	for _, d := range s.dirs {
 		if failed := d.Err(); failed != nil {
 			err = errors.Join(err, failed, s.abandon(d))
 		}
@@ -244,6 +251,9 @@ func (s *Set) closeDir(d *Dir, epoch model.BrokerEpoch) error {
 		if err := s.checkpointDir(d, file, offset); err != nil {
 			return err
 		}
+	}
+	if err := d.journal.Remove(); err != nil {
+		return err
 	}
 	if err := d.writeEpoch(cleanFile, epoch); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"path"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"github.com/stromkafka/strom/internal/assert"
 	"github.com/stromkafka/strom/internal/commitlog"
 	"github.com/stromkafka/strom/internal/isr"
+	"github.com/stromkafka/strom/internal/journal"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/vfs"
@@ -33,7 +35,8 @@ func Open(ctx context.Context, o Options) (*Set, error) {
 		s.cleaner.configure(o.Cleaner(metadata.Empty))
 	}
 	for _, d := range o.Dirs {
-		s.dirs = append(s.dirs, &Dir{path: d.Path, id: d.ID, fs: o.FS, flushers: newFlushers(cmp.Or(o.Flushers, defaultFlushers)), onFail: s.dirFailed, logger: o.Logger, previous: -1,
+		j := journal.New(journal.Options{FS: o.FS, Path: path.Join(d.Path, journal.Dir), Size: o.JournalSize, Step: o.JournalStep})
+		s.dirs = append(s.dirs, &Dir{path: d.Path, id: d.ID, fs: o.FS, journal: j, flushers: newFlushers(cmp.Or(o.Flushers, defaultFlushers)), onFail: s.dirFailed, logger: o.Logger, previous: -1,
 			waiters: sync.Pool{New: newWaiter}})
 	}
 	s.complete.Store(true)
@@ -97,7 +100,15 @@ func (s *Set) openDir(ctx context.Context, d *Dir) error {
 			s.doom(doomed{dir: d, path: d.file(e.Name()), at: s.o.Now()})
 		}
 	}
-	return together(max(1, s.o.RecoveryThreads), names, func(name model.Partition) error {
+	left, err := s.replay(d, names)
+	if err != nil {
+		return err
+	}
+	if left.There() && clean {
+		s.o.Logger.Warn("log directory says that it was stopped cleanly, but has a journal", "dir", d.path)
+		clean, d.clean = false, false
+	}
+	err = together(max(1, s.o.RecoveryThreads), names, func(name model.Partition) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -111,6 +122,31 @@ func (s *Set) openDir(ctx context.Context, d *Dir) error {
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	// All that it said is in the logs' files now, and no log has more.
+	return left.Remove()
+}
+
+// replay puts what the journal of an earlier life says into the logs' files.
+func (s *Set) replay(d *Dir, names []model.Partition) (*journal.Found, error) {
+	found, err := journal.Find(s.o.FS, d.file(journal.Dir))
+	if err != nil || !found.There() {
+		return found, err
+	}
+	r, err := commitlog.NewReplayer(s.o.FS, d.path, names, s.o.Logger)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(found.Replay(r.Apply), r.Finish()); err != nil {
+		return nil, fmt.Errorf("replay the journal of %s: %w", d.path, err)
+	}
+	if found.Damaged > 0 {
+		s.complete.Store(false)
+		s.o.Logger.Error("the journal is damaged, and what was to be read there is lost", "dir", d.path, "places", found.Damaged)
+	}
+	return found, nil
 }
 
 // together does the same to all items, so many at once, and returns the first
@@ -190,7 +226,7 @@ func (s *Set) recover(d *Dir, name model.Partition, clean bool) error {
 		FS: s.o.FS, Files: s.o.Files, Dir: d.file(name.String()), Partition: name,
 		Config: s.o.Config(metadata.Empty, name.Topic).Log, CleanShutdown: clean,
 		RecoveryPoint: d.saved[recoveryPointFile][name], LogStart: d.saved[logStartFile][name], Cleaned: d.saved[cleanerFile][name],
-		Now: s.o.Now, Logger: s.o.Logger, OnFailure: d.fail, Jitter: rand.Float64,
+		Journal: d.journal, Now: s.o.Now, Logger: s.o.Logger, OnFailure: d.fail, Jitter: rand.Float64,
 	})
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -208,16 +207,4 @@ func (p *Partition) stable() model.Offset {
 		return isr.LastStable(p.highWatermark, first)
 	}
 	return p.highWatermark
-}
-
-// sync makes the log durable and lets the high watermark follow. It runs in the
-// directory's flushers. After a failed sync the log has told the directory,
-// which is offline then; it is never retried.
-func (p *Partition) sync() {
-	if p.log.Flush(context.Background(), p.log.End()) != nil {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.advance()
 }

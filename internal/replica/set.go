@@ -63,7 +63,10 @@ type Options struct {
 	Follow FollowOptions
 
 	RecoveryThreads int // num.recovery.threads.per.data.dir
-	Flushers        int // syncs at once in one directory; 0 is 32
+	Flushers        int // syncs of partitions' own files at once in one directory; 0 is 32
+	// JournalSize is that of each of the two slots of a directory's journal, and
+	// JournalStep by how much they grow at once; 0 are the journal's own.
+	JournalSize, JournalStep int64
 
 	RecoveryPoints time.Duration // log.flush.offset.checkpoint.interval.ms
 	LogStarts      time.Duration // log.flush.start.offset.checkpoint.interval.ms
@@ -98,6 +101,7 @@ type Set struct {
 	applying sync.Mutex
 	image    *metadata.Image
 	met      bool // an image that has caught up was applied
+	starved  bool // partitions could not be created for want of room
 
 	mu         sync.RWMutex
 	partitions map[partitionKey]*Partition

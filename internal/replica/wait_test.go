@@ -21,6 +21,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// keepsRecords reports whether a file is a segment or of a journal.
+func keepsRecords(name string) bool {
+	return strings.HasSuffix(name, ".log") || strings.Contains(name, "/journal/")
+}
+
 // gate stops syncs of record files until they are let through.
 type gate struct {
 	mu      sync.Mutex
@@ -34,7 +39,7 @@ type gate struct {
 func newGate() *gate { return &gate{let: make(chan struct{})} }
 
 func (g *gate) hook(op vfs.Op) error {
-	if op.Kind != vfs.OpSync || !strings.HasSuffix(op.Path, ".log") {
+	if op.Kind != vfs.OpSync || !keepsRecords(op.Path) {
 		return nil
 	}
 	g.mu.Lock()

@@ -211,7 +211,7 @@ func TestProduceTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		let := make(chan struct{})
 		b := newBroker(t, vfs.NewFaulty(vfs.NewMem(), func(op vfs.Op) error {
-			if op.Kind == vfs.OpSync && strings.HasSuffix(op.Path, ".log") {
+			if op.Kind == vfs.OpSync && (strings.HasSuffix(op.Path, ".log") || strings.Contains(op.Path, "/journal/")) {
 				<-let
 			}
 			return nil

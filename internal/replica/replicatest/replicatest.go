@@ -63,7 +63,7 @@ func (n *Node) Options(fs vfs.FS, dirs ...string) replica.Options {
 			}
 			return n.Policy
 		},
-		Brokers: brokers{n}, LagMax: 30 * time.Second, RecoveryThreads: 2, Flushers: 8,
+		Brokers: brokers{n}, LagMax: 30 * time.Second, RecoveryThreads: 2, Flushers: 8, JournalSize: 32 << 10, JournalStep: 4 << 10,
 		RecoveryPoints: time.Minute, LogStarts: time.Minute, HighWatermarks: 5 * time.Second,
 		Retention: 5 * time.Minute, FirstRetention: 30 * time.Second,
 	}
