@@ -11,6 +11,7 @@ import (
 	"github.com/stromkafka/strom/internal/kraft"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/vfs"
 	"github.com/stromkafka/strom/internal/wire"
 )
 
@@ -223,6 +224,10 @@ func (n *Node) runSnapshots(ctx context.Context) error {
 			return nil
 		case j := <-n.jobs:
 			s, err := n.files.create(j)
+			if vfs.IsNoSpace(err) {
+				n.opts.Log.Error("no room for a snapshot of the metadata; the next one is tried later", "snapshot", j.id.String(), "err", err)
+				continue
+			}
 			if err != nil {
 				return fmt.Errorf("write snapshot %s: %w", j.id, err)
 			}

@@ -69,6 +69,19 @@ func (l *metaLog) append(batches []byte) error {
 	return err
 }
 
+// behind is the part of whole batches that the log does not have: of several, the
+// disk may have had room for some.
+func (l *metaLog) behind(batches []byte) ([]byte, error) {
+	for len(batches) > 0 {
+		b, rest, err := batch.Next(batches)
+		if err != nil || b.BaseOffset() >= l.end() {
+			return batches, err
+		}
+		batches = rest
+	}
+	return nil, nil
+}
+
 // sync makes the whole log durable.
 func (l *metaLog) sync() error { return l.log.Flush(context.Background(), l.log.End()) }
 

@@ -146,6 +146,8 @@ type Node struct {
 	loaded  watched[loaded]
 	commits watched[model.Offset] // the high watermark; -1 while unknown
 	claimed watched[model.Epoch]  // the newest epoch that the controller has claimed
+	leaving chan struct{}         // closed when the node is to end
+	leave   sync.Once             // closes leaving
 	over    chan struct{}         // closed when this node has handed over what it led
 	deaf    chan struct{}         // closed when the raft goroutine has ended
 	done    chan struct{}         // closed when Run has ended
@@ -182,7 +184,7 @@ func Open(opts Options) (*Node, error) {
 	opts.setDefaults()
 	n := &Node{
 		opts: opts, events: make(chan event, 64), appends: make(chan *decision, 256), places: make(chan kraft.ProposeControl, 1),
-		submits: make(chan *submission, 256), jobs: make(chan snapshotJob, 1), over: make(chan struct{}), deaf: make(chan struct{}), done: make(chan struct{}),
+		submits: make(chan *submission, 256), jobs: make(chan snapshotJob, 1), leaving: make(chan struct{}), over: make(chan struct{}), deaf: make(chan struct{}), done: make(chan struct{}),
 		peers: newPeers(opts),
 	}
 	n.answers.waiting = map[kraft.Token]chan kraft.Effect{}

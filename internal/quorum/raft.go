@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -29,6 +30,7 @@ const handover = 5 * time.Second
 // none is needed, ctx is done or too much time has gone by. The node goes on
 // serving the others until Run ends.
 func (n *Node) HandOver(ctx context.Context) {
+	n.leave.Do(func() { close(n.leaving) })
 	n.post(kraft.Shutdown{})
 	select {
 	case <-n.over:
@@ -41,6 +43,16 @@ func (n *Node) HandOver(ctx context.Context) {
 // over before it ends.
 func (n *Node) runRaft(ctx context.Context) error {
 	defer close(n.deaf)
+	defer context.AfterFunc(ctx, func() { n.leave.Do(func() { close(n.leaving) }) })()
+	err := n.raftLoop(ctx)
+	if errors.Is(err, errLeft) {
+		n.opts.Log.Warn("stopping", "err", err)
+		return nil
+	}
+	return err
+}
+
+func (n *Node) raftLoop(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	stopping := ctx.Done()
@@ -140,7 +152,7 @@ func (n *Node) do(ctx context.Context, effects []kraft.Effect) error {
 func (n *Node) effect(ctx context.Context, e kraft.Effect) (kraft.Event, error) {
 	switch e := e.(type) {
 	case kraft.Persist:
-		return nil, writeElection(n.opts.FS, n.log.dir, e.Election)
+		return nil, n.untilRoom(func() error { return writeElection(n.opts.FS, n.log.dir, e.Election) })
 	case kraft.AppendControl:
 		return n.appendControl(e)
 	case kraft.ProposeControl:
@@ -156,7 +168,7 @@ func (n *Node) effect(ctx context.Context, e kraft.Effect) (kraft.Event, error) 
 	case kraft.Sync:
 		return kraft.Synced{End: n.log.end()}, n.log.sync()
 	case kraft.WriteSnapshot:
-		return nil, n.files.write(e.Snapshot, e.Position, e.Bytes)
+		return nil, n.untilRoom(func() error { return n.files.write(e.Snapshot, e.Position, e.Bytes) })
 	case kraft.InstallSnapshot:
 		return n.install(e.Snapshot)
 	case kraft.Send:
@@ -179,10 +191,21 @@ func (n *Node) appendControl(e kraft.AppendControl) (kraft.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := n.log.append(b); err != nil {
+	if err := n.append(b); err != nil {
 		return nil, err
 	}
 	return kraft.Synced{End: n.log.end()}, n.log.sync()
+}
+
+// append writes batches once there is room for them.
+func (n *Node) append(batches []byte) error {
+	return n.untilRoom(func() error {
+		left, err := n.log.behind(batches)
+		if err != nil || len(left) == 0 {
+			return err
+		}
+		return n.log.append(left)
+	})
 }
 
 // appendAll appends what the controller has decided, and what it decides
@@ -225,7 +248,7 @@ func (n *Node) appendDecision(ctx context.Context, d *decision) (bool, error) {
 		return false, fmt.Errorf("the controller decided for offset %d, the metadata log ends at %d", d.base, n.log.end())
 	}
 	for _, b := range d.batches {
-		if err := n.log.append(b); err != nil {
+		if err := n.append(b); err != nil {
 			return false, err
 		}
 	}
@@ -249,7 +272,7 @@ func (n *Node) appendFetched(e kraft.AppendFetched) (kraft.Event, error) {
 		n.opts.Log.Warn("dropped a part of what the leader sent of the metadata log", "err", err)
 	}
 	if len(good) > 0 {
-		if err := n.log.append(good); err != nil {
+		if err := n.append(good); err != nil {
 			return nil, err
 		}
 	}
