@@ -69,7 +69,7 @@ type story struct {
 // metadata with each few records, and no records that only tell the time.
 var crashSettings = []string{
 	"metadata.log.max.record.bytes.between.snapshots=600", "metadata.max.idle.interval.ms=0",
-	"internal.metadata.log.segment.bytes=1500", "auto.create.topics.enable=false",
+	"internal.metadata.log.segment.bytes=1500", "internal.journal.segment.bytes=16384", "auto.create.topics.enable=false",
 }
 
 func newStory(t *testing.T, disk vfs.FS, policy string) *story {
@@ -414,7 +414,7 @@ func (c trial) run(t *testing.T) (operations int, broken error) {
 func (c trial) hits(k vfs.OpKind) bool {
 	switch c.fault {
 	case syncFailed:
-		return k == vfs.OpSync || k == vfs.OpSyncDir
+		return k == vfs.OpSync || k == vfs.OpSyncDir || k == vfs.OpSyncAll
 	case diskFull:
 		return k == vfs.OpWrite || k == vfs.OpMkdir
 	}

@@ -74,7 +74,8 @@ func newCluster(p Plan, logs io.Writer) (*cluster, error) {
 		}
 	}
 	for _, n := range c.nodes {
-		n.settings = append(n.settings, "controller.quorum.voters="+strings.Join(voters, ","))
+		n.settings = append(n.settings, "controller.quorum.voters="+strings.Join(voters, ","),
+			"internal.journal.segment.bytes=65536") // so that its slots are used in turn
 		n.settings = append(n.settings, p.Settings...)
 		n.wrap, n.sync = p.wrap, cmp.Or(p.Sync, usualSync)
 		if err := n.format(); err != nil {

@@ -182,13 +182,11 @@ func (m *nemesis) slowDisk(n *node) fault {
 }
 
 func (m *nemesis) fullDisk(n *node) fault {
-	f := m.disk("full disk", n, full, m.between(time.Second, 8*time.Second))
-	f.begin = func() { m.excused[n] = true; n.hook(full) }
-	return f
+	return m.disk("full disk", n, full, m.between(time.Second, 8*time.Second))
 }
 
 func (m *nemesis) failingDisk(n *node) fault {
-	of := []string{"data/a-0", "data/a-1", "data/b-0", "data/"}[m.rng.IntN(4)]
+	of := []string{"data/a-0", "data/a-1", "data/b-0", "data/journal", "data/"}[m.rng.IntN(5)]
 	f := m.disk("failing disk", n, failing(of), m.between(time.Second, 4*time.Second))
 	f.begin = func() { m.excused[n] = true; n.hook(failing(of)) }
 	return f

@@ -219,30 +219,21 @@ func (n *node) hook(before func(vfs.Op) error) {
 
 // The ways in which a disk misbehaves.
 
-// slow syncs of logs take a time of their own each, as draw says. Only those after
-// which nobody waits for a lock, which would stop the bubble's time: a log that is
-// cut is synced under its append lock, and that takes no time here.
+// slow syncs of logs and journals take a time of their own each, as draw says. Who
+// waits for one must hold no lock that others wait for: that would stop the bubble's
+// time.
 func slow(draw func() time.Duration) func(vfs.Op) error {
-	var mu sync.Mutex
-	cut := map[string]bool{}
 	return func(op vfs.Op) error {
-		if !strings.HasSuffix(op.Path, ".log") {
-			return nil
-		}
-		mu.Lock()
-		after := cut[op.Path]
-		switch op.Kind {
-		case vfs.OpTruncate:
-			cut[op.Path] = true
-		case vfs.OpSync:
-			delete(cut, op.Path)
-		}
-		mu.Unlock()
-		if op.Kind == vfs.OpSync && !after {
+		if op.Kind == vfs.OpSync && keepsRecords(op.Path) {
 			time.Sleep(draw())
 		}
 		return nil
 	}
+}
+
+// keepsRecords reports whether a file is a segment or of a journal.
+func keepsRecords(name string) bool {
+	return strings.HasSuffix(name, ".log") || strings.Contains(name, "/journal/")
 }
 
 // upTo is a disk that is well: a sync takes some time up to d.

@@ -88,7 +88,7 @@ type unsynced struct{ vfs.FS }
 
 func (u unsynced) OpenFile(name string, flag int, perm fs.FileMode) (vfs.File, error) {
 	f, err := u.FS.OpenFile(name, flag, perm)
-	if err != nil || !strings.HasPrefix(name, "data/a-") && !strings.HasPrefix(name, "data/b-") {
+	if err != nil || !strings.HasPrefix(name, "data/a-") && !strings.HasPrefix(name, "data/b-") && !strings.HasPrefix(name, "data/journal/") {
 		return f, err
 	}
 	return unsyncedFile{f}, nil
