@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -265,10 +267,12 @@ func TestCoordinatorsMove(t *testing.T) {
 			c.Nodes[killed].Kill()
 		}
 		how := kgo.TransactionEndTry(round%2 == 0)
-		if err := p.EndTransaction(c.ctx, how); err != nil {
-			t.Fatalf("round %d: %v", round, err)
+		err := p.EndTransaction(c.ctx, how)
+		if err != nil { // the client gave up: its successor aborts what is open
+			p = c.producer("id")
+			c.transact(p, "t", kgo.TryAbort, "nothing")
 		}
-		if how {
+		if how && err == nil || err != nil && len(c.stable("t")) > len(want) {
 			want = append(want, values...)
 		}
 		if killed > 0 {
@@ -368,4 +372,91 @@ func (c *cluster) work(id string, n int, how kgo.TransactionEndTry) {
 			return
 		}
 	}
+}
+
+// Producers commit and abort while brokers are killed. A transaction whose producer
+// was told the outcome has it; of every other one all is there or nothing.
+func TestTransactionsUnderKills(t *testing.T) {
+	c := startCluster(t, brokertest.Options{Config: transactional(nil)})
+	c.create("t", 3)
+	const producers, rounds = 4, 8
+	told := make([]map[string]bool, producers) // by transaction: whether it was committed
+	ended := make(chan struct{}, producers*rounds)
+	var all sync.WaitGroup
+	for i := range producers {
+		told[i] = map[string]bool{}
+		all.Go(func() { c.transactions(i, rounds, told[i], ended) })
+	}
+	for n := range producers * rounds {
+		switch n { // node 1 is the only controller
+		case 5:
+			c.Nodes[2].Kill()
+		case 11:
+			c.Nodes[2].Start()
+		case 16:
+			c.Nodes[3].Kill()
+		case 22:
+			c.Nodes[3].Start()
+		}
+		<-ended
+	}
+	all.Wait()
+	for i := range producers { // who was open is aborted by its successor
+		c.transact(c.producer(fmt.Sprint("id", i)), "t", kgo.TryAbort, "last")
+	}
+	seen := map[string]int{}
+	for _, v := range c.stable("t") {
+		name, _, _ := strings.Cut(v, "/")
+		seen[name]++
+	}
+	known := 0
+	for i := range producers {
+		for name, committed := range told[i] {
+			known++
+			if want := map[bool]int{true: 3, false: 0}[committed]; seen[name] != want {
+				t.Errorf("%s: %d records, want %d", name, seen[name], want)
+			}
+		}
+	}
+	for name, n := range seen {
+		if n != 3 {
+			t.Errorf("%s is torn: %d of 3 records", name, n)
+		}
+	}
+	if known < producers*rounds/2 {
+		t.Errorf("only %d of %d outcomes are known", known, producers*rounds)
+	}
+}
+
+// transactions runs transactions of three records, one a partition, notes the
+// outcomes that were told, and tells of each that has ended.
+func (c *cluster) transactions(i, rounds int, told map[string]bool, ended chan<- struct{}) {
+	p := c.producer(fmt.Sprint("id", i))
+	for round := range rounds {
+		name := fmt.Sprintf("%d.%d", i, round)
+		if !c.transaction(p, name, round%3 != 0, told) {
+			p = c.producer(fmt.Sprint("id", i)) // as clients do that cannot go on
+		}
+		ended <- struct{}{}
+	}
+}
+
+// transaction is one of them. It is false if the producer cannot go on.
+func (c *cluster) transaction(p *kgo.Client, name string, commit bool, told map[string]bool) bool {
+	if err := p.BeginTransaction(); err != nil {
+		return false
+	}
+	how := kgo.TransactionEndTry(commit)
+	var records []*kgo.Record
+	for partition := range int32(3) {
+		records = append(records, &kgo.Record{Topic: "t", Partition: partition, Value: fmt.Appendf(nil, "%s/%d", name, partition)})
+	}
+	if p.ProduceSync(c.ctx, records...).FirstErr() != nil {
+		how = kgo.TryAbort
+	}
+	if err := p.EndTransaction(c.ctx, how); err != nil {
+		return false
+	}
+	told[name] = bool(how)
+	return true
 }
