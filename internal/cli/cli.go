@@ -159,7 +159,7 @@ func (c *CLI) root() *cobra.Command {
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return c.checkOptions(cmd) }
 
-	root.AddCommand(c.topicCommand(), c.produceCommand(), c.consumeCommand(), c.clusterCommand(), c.storageCommand(), c.versionCommand())
+	root.AddCommand(c.topicCommand(), c.produceCommand(), c.consumeCommand(), c.groupCommand(), c.clusterCommand(), c.storageCommand(), c.versionCommand())
 	if c.programs.Start != nil {
 		root.AddCommand(c.startCommand())
 	}

@@ -26,6 +26,7 @@ type consume struct {
 	exitAtEnd  bool
 	format     string
 	committed  bool
+	group      string
 }
 
 func (c *CLI) consumeCommand() *cobra.Command {
@@ -35,7 +36,10 @@ func (c *CLI) consumeCommand() *cobra.Command {
 		Short: "Read the records of a topic",
 		Long: `Read the records of a topic, in order within each partition, until Ctrl-C.
 
-It joins no group and commits nothing. On a terminal a record is shown with its
+It joins no group and commits nothing, unless with --group: then it shares the
+topic with the group's other members, and commits what it has written out.
+
+On a terminal a record is shown with its
 partition@offset, key and headers; into a pipe goes the value and nothing else.
 
 ` + positionHelp + `
@@ -45,6 +49,7 @@ partition@offset, key and headers; into a pipe goes the value and nothing else.
 			strom consume orders
 			strom consume orders --from end
 			strom consume orders --from -10 --exit-at-end
+			strom consume orders --group billing
 			strom consume orders --from @-15m -f '%t[%p]@%o %k=%v\n'
 			strom consume orders --partition 0 --from 4711 -n 1 -o json | jq .`),
 		Args: exactly(1, "one topic"),
@@ -61,15 +66,17 @@ partition@offset, key and headers; into a pipe goes the value and nothing else.
 	f.Int32SliceVarP(&o.partitions, "partition", "p", nil, "only these `PARTITIONS` (repeatable, or 0,1,2)")
 	f.Lookup("partition").DefValue = "" // not []
 	f.BoolVarP(&o.exitAtEnd, "exit-at-end", "e", false, "stop at the records that were last when reading began")
+	f.StringVarP(&o.group, "group", "g", "", "read as a member of this `GROUP`")
 	f.StringVarP(&o.format, "format", "f", "", "how to write a record, such as '%k=%v\\n' (`FORMAT`, see above)")
 	f.BoolVar(&o.committed, "committed", false, "leave out records of transactions that are open or were aborted")
 	_ = cmd.RegisterFlagCompletionFunc("from", cobra.FixedCompletions([]string{"beginning", "end", "-10", "@-15m"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("partition", cobra.NoFileCompletions)
+	_ = cmd.RegisterFlagCompletionFunc("group", c.completeGroups(0))
 	return cmd
 }
 
 func (c *CLI) consume(cmd *cobra.Command, o consume) error {
-	from, err := parsePosition(cmd, o.from, c.env.Now())
+	from, err := parsePosition(cmd, "--from", o.from, c.env.Now())
 	if err != nil {
 		return err
 	}
@@ -80,9 +87,16 @@ func (c *CLI) consume(cmd *cobra.Command, o consume) error {
 	if err != nil {
 		return err
 	}
+	read := c.read
+	if o.group != "" {
+		if err := o.checkGroup(cmd, from); err != nil {
+			return err
+		}
+		read = c.readInGroup
+	}
 	ctx, cancel := c.untilOutClosed(cmd.Context())
 	defer cancel()
-	if err := c.read(ctx, o, from, format); ctx.Err() == nil || !errors.Is(err, context.Canceled) {
+	if err := read(ctx, o, from, format); ctx.Err() == nil || !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil // Ctrl-C is how reading is meant to end

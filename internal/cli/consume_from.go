@@ -36,8 +36,8 @@ const (
 	positionHelp  = "Reading begins at --from: " + positionForms + ". -N are the last N\nrecords of each partition. A TIME is " + timeForms + "."
 )
 
-func parsePosition(cmd *cobra.Command, s string, now time.Time) (position, error) {
-	wrong := usage(cmd, "--from is %s, not %q", positionForms, s)
+func parsePosition(cmd *cobra.Command, flag, s string, now time.Time) (position, error) {
+	wrong := usage(cmd, "%s is %s, not %q", flag, positionForms, s)
 	wrong.fix = "-N are the last N records of each partition; a TIME is " + timeForms + "."
 	switch {
 	case s == "beginning" || s == "start" || s == "earliest":

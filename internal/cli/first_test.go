@@ -17,6 +17,28 @@ func TestFirstLines(t *testing.T) {
 	}
 }
 
+// A group goes on where it was, and its offsets can be moved.
+func TestGroupOnStrom(t *testing.T) {
+	b := stromtest.Start(t, stromtest.Options{Config: map[string]string{"group.initial.rebalance.delay.ms": "0"}})
+	consume := func(most, want string) {
+		t.Helper()
+		if got := strom(t, b.Bootstrap(), "", "consume", "greetings", "--group", "g", "-n", most); got != want {
+			t.Errorf("read %q, want %q", got, want)
+		}
+	}
+	strom(t, b.Bootstrap(), "one\ntwo\nthree\n", "produce", "greetings", "-q")
+	consume("2", "one\ntwo\n")
+	consume("1", "three\n")
+	strom(t, b.Bootstrap(), "", "group", "reset-offsets", "g", "--to", "1", "--execute")
+	consume("2", "two\nthree\n")
+	if got := strom(t, b.Bootstrap(), "", "group", "describe", "g"); !strings.Contains(got, "greetings          0          3    3    0  -") {
+		t.Errorf("described as:\n%s", got)
+	}
+	if got := strom(t, b.Bootstrap(), "", "group", "delete", "g"); got != "deleted g\n" {
+		t.Errorf("deleted: %q", got)
+	}
+}
+
 // A partition that the new topic does not have is named.
 func TestProduceMakesTheTopicFirst(t *testing.T) {
 	b := stromtest.Start(t, stromtest.Options{Config: map[string]string{"num.partitions": "3"}})

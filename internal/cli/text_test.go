@@ -93,7 +93,7 @@ func TestPositionWithinPartition(t *testing.T) {
 		"beginning": 10, "end": 20, "-3": 17, "-300": 10, "-0": 20, "12": 12, "3": 10, "33": 20, "20": 20,
 		"@-15m": 14, "@2026-11-24": 14, "@2026-11-24T10:00:00+01:00": 14, "@1795516200000": 14, "@-2d": 14,
 	} {
-		p, err := parsePosition(nil, text, now)
+		p, err := parsePosition(nil, "--from", text, now)
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
@@ -103,7 +103,7 @@ func TestPositionWithinPartition(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "@", "x", "1.5", "@-", "@--5m", "@-5", "@yesterday", "+"} {
-		if p, err := parsePosition(nil, text, now); err == nil {
+		if p, err := parsePosition(nil, "--from", text, now); err == nil {
 			t.Errorf("%q is taken for %+v", text, p)
 		}
 	}

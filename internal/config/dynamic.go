@@ -1,8 +1,8 @@
 package config
 
 import (
-	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
@@ -83,25 +83,48 @@ func (v *Values) Reconfigure(now, next Dynamics) error {
 			return dynamicError(err)
 		}
 	}
-	b := &nodeBuilder{v: after, n: &Node{}}
-	b.limits()
-	if len(b.wrong) > 0 {
-		var set *ValueError
-		if errors.As(b.wrong[0], &set) {
-			set.Where = ""
-		}
-		return b.wrong[0]
-	}
-	for _, dir := range after.List("cordoned.log.dirs") {
-		if dir != "*" && !slices.Contains(v.node.LogDirs, dir) {
-			return dynamicError(fmt.Errorf("%s", invalid("cordoned.log.dirs", after.List("cordoned.log.dirs"),
-				fmt.Sprintf("Invalid entry in cordoned.log.dirs: %s. All cordoned log dirs must be entries of log.dirs or log.dir.", dir))))
-		}
+	if err := after.together(); err != nil {
+		return err
 	}
 	for _, name := range []string{"listeners", "listener.security.protocol.map"} {
 		if !slices.Equal(listOf(before, name), listOf(after, name)) {
 			return fmt.Errorf("%s of a running Strom broker cannot be changed: set it in the broker's file and restart the broker", name)
 		}
+	}
+	return nil
+}
+
+// together holds dynamic values against each other and the node's directories, in
+// the order and the words of Apache Kafka's KafkaConfig.
+func (v *Values) together() error {
+	var missing []string
+	cordoned := v.List("cordoned.log.dirs")
+	for _, dir := range cordoned {
+		if dir != "*" && !slices.Contains(v.node.LogDirs, path.Clean(dir)) {
+			missing = append(missing, dir)
+		}
+	}
+	t := v.topicTimes()
+	threads := v.Long("log.cleaner.threads")
+	for _, rule := range []struct {
+		wrong bool
+		text  string
+	}{
+		{slices.Contains(cordoned, "*") && len(cordoned) > 1, "When cordoned.log.dirs is set to *, it must not contain other values"},
+		{len(missing) > 0, "All entries in cordoned.log.dirs must be present in log.dirs or log.dir. Missing entries : " + strings.Join(missing, ", ")},
+		{t.rollMS < 1, "log.roll.ms must be greater than or equal to 1"},
+		{t.jitterMS < 0, "log.roll.jitter.ms must be greater than or equal to 0"},
+		{t.retentionMS == 0, "log.retention.ms must be unlimited (-1) or, greater than or equal to 1"},
+		{threads > 0 && v.Long("log.cleaner.dedupe.buffer.size")/threads <= 1<<20, "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread."},
+		{v.Int("max.connections.per.ip") == 0 && v.String("max.connections.per.ip.overrides") == "",
+			"max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides property is set."},
+	} {
+		if rule.wrong {
+			return fmt.Errorf("requirement failed: %s", rule.text)
+		}
+	}
+	if low, high := v.Long("log.cleaner.min.compaction.lag.ms"), v.Long("log.cleaner.max.compaction.lag.ms"); low > high {
+		return fmt.Errorf("conflict topic config setting min.compaction.lag.ms (%d) > max.compaction.lag.ms (%d)", low, high)
 	}
 	return nil
 }

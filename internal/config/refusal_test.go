@@ -60,9 +60,9 @@ func TestReconfigure(t *testing.T) {
 		{"num.io.threads", "12", ""}, {"num.io.threads", "3", ""},
 		{"num.io.threads", "13", wrapped("Dynamic thread count update validation failed for num.io.threads=13, value should not be greater than double the current value 6")},
 		{"num.io.threads", "2", wrapped("Dynamic thread count update validation failed for num.io.threads=2, value should be at least half the current value 6")},
-		{"log.roll.ms", "0", "log.roll.ms = \"0\": must be at least 1"},
+		{"log.roll.ms", "0", "requirement failed: log.roll.ms must be greater than or equal to 1"},
 		{"listeners", "PLAINTEXT://:1", "listeners of a running Strom broker cannot be changed: set it in the broker's file and restart the broker"},
-		{"cordoned.log.dirs", "/elsewhere", wrapped("Invalid value [/elsewhere] for configuration cordoned.log.dirs: Invalid entry in cordoned.log.dirs: /elsewhere. All cordoned log dirs must be entries of log.dirs or log.dir.")},
+		{"cordoned.log.dirs", "/elsewhere", "requirement failed: All entries in cordoned.log.dirs must be present in log.dirs or log.dir. Missing entries : /elsewhere"},
 		{"message.max.bytes", "7", ""},
 	} {
 		err := v.Reconfigure(Dynamics{}, Dynamics{Broker: map[string]string{c.name: c.value}})

@@ -40,11 +40,7 @@ func (franz) produce(ctx context.Context, server, topic, codec string, records [
 	defer client.Close()
 	var all []*kgo.Record
 	for _, r := range records {
-		one := &kgo.Record{Key: plain(r.Key), Value: plain(r.Value), Timestamp: time.UnixMilli(r.Time)}
-		for _, h := range r.Headers {
-			one.Headers = append(one.Headers, kgo.RecordHeader{Key: h.Name, Value: plain(h.Value)})
-		}
-		all = append(all, one)
+		all = append(all, toFranz(r))
 	}
 	var offsets []int64
 	for _, result := range client.ProduceSync(ctx, all...) {
@@ -81,9 +77,67 @@ func (franz) consume(ctx context.Context, server string, topics []string) ([]*re
 	return all, nil
 }
 
+func (franz) groupProtocols() []string { return []string{"classic"} }
+
+func (franz) group(ctx context.Context, server, group, _, topic string, count int) ([]*record, error) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(server), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	var all []*record
+	for len(all) < count {
+		fetches := client.PollRecords(ctx, count-len(all))
+		if err := errors.Join(fetches.Err(), ctx.Err()); err != nil {
+			return nil, err
+		}
+		fetches.EachRecord(func(r *kgo.Record) { all = append(all, franzRecord(r)) })
+	}
+	return all, client.CommitUncommittedOffsets(ctx)
+}
+
+func (franz) transactional() bool { return true }
+
+func (franz) transact(ctx context.Context, server, id, topic string, records []*record) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(server), kgo.TransactionalID(id), kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	for at := 0; at < len(records); at += 10 {
+		if err := client.BeginTransaction(); err != nil {
+			return err
+		}
+		for _, r := range records[at:min(at+10, len(records))] {
+			client.Produce(ctx, toFranz(r), nil)
+		}
+		if err := errors.Join(client.Flush(ctx), client.EndTransaction(ctx, kgo.TransactionEndTry(at/10%2 == 0))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func toFranz(r *record) *kgo.Record {
+	one := &kgo.Record{Key: plain(r.Key), Value: plain(r.Value), Timestamp: time.UnixMilli(r.Time)}
+	for _, h := range r.Headers {
+		one.Headers = append(one.Headers, kgo.RecordHeader{Key: h.Name, Value: plain(h.Value)})
+	}
+	return one
+}
+
+func franzRecord(r *kgo.Record) *record {
+	one := &record{Topic: r.Topic, Offset: r.Offset, Time: r.Timestamp.UnixMilli(), Key: text(r.Key), Value: text(r.Value)}
+	for _, h := range r.Headers {
+		one.Headers = append(one.Headers, &header{h.Key, text(h.Value)})
+	}
+	return one
+}
+
 func consumeTopic(ctx context.Context, server, topic string, end int64) ([]*record, error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(server),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}))
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}))
 	if err != nil {
 		return nil, err
 	}
@@ -95,11 +149,7 @@ func consumeTopic(ctx context.Context, server, topic string, end int64) ([]*reco
 			return nil, err
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
-			one := &record{Topic: topic, Offset: r.Offset, Time: r.Timestamp.UnixMilli(), Key: text(r.Key), Value: text(r.Value)}
-			for _, h := range r.Headers {
-				one.Headers = append(one.Headers, &header{h.Key, text(h.Value)})
-			}
-			all = append(all, one)
+			all = append(all, franzRecord(r))
 			next = r.Offset + 1
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -36,7 +37,7 @@ var java = sync.OnceValues(startJava)
 
 func startJava() (*jvm, error) {
 	command := exec.Command("java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.configurationFile=../kafka/log4j2.yaml",
-		"-cp", javaLib, "java/Tools.java")
+		"-cp", javaClasses+":"+javaLib, "Tools")
 	command.Stderr = os.Stderr
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	in, err := command.StdinPipe()
@@ -93,7 +94,7 @@ func tool(t *testing.T, class, in string, args ...string) string {
 	return r.Out
 }
 
-// javaClient is Java's producer and assigned consumer.
+// javaClient is Java's clients of the newest release.
 type javaClient struct{}
 
 func (javaClient) name() string { return "java" }
@@ -118,6 +119,23 @@ func (javaClient) consume(_ context.Context, server string, topics []string) ([]
 		return nil, err
 	}
 	return parse(out)
+}
+
+func (javaClient) groupProtocols() []string { return []string{"classic", "consumer"} }
+
+func (javaClient) group(_ context.Context, server, group, protocol, topic string, count int) ([]*record, error) {
+	out, err := client("", "group", server, group, protocol, strconv.Itoa(count), topic)
+	if err != nil {
+		return nil, err
+	}
+	return parse(out)
+}
+
+func (javaClient) transactional() bool { return true }
+
+func (javaClient) transact(_ context.Context, server, id, topic string, records []*record) error {
+	_, err := client(lines(records), "transact", server, id, topic)
+	return err
 }
 
 func client(in string, args ...string) (string, error) {

@@ -15,14 +15,16 @@ import (
 )
 
 var (
-	program = flag.String("program", os.Getenv("PROGRAM"), "broker to run: apache-kafka, or a path; without it cmd/strom is built")
-	python  = flag.String("python", "../clients/target/python/bin/python", "Python with the clients from PyPI")
+	program    = flag.String("program", os.Getenv("PROGRAM"), "broker to run: apache-kafka, or a path; without it cmd/strom is built")
+	everything = flag.Bool("all", false, "with the clients that people still run or run less")
+	python     = flag.String("python", "../clients/target/python/bin/python", "Python with the clients from PyPI")
 )
 
 const (
 	root         = "../.."
 	debianPython = "/usr/bin/python3"
 	javaLib      = "../kafka/target/lib/*"
+	javaClasses  = "target/java-classes"
 )
 
 // shared is the node that most tests use; each has topics of its own.
@@ -64,13 +66,14 @@ func with(m *testing.M) (code int, err error) {
 	return code, shared.Stop()
 }
 
-// options run a node that keeps the samples, whose times are years ago.
+// options run a node that keeps the samples, whose times are years ago, and does not wait for more members of a group.
 func options(dir string, set map[string]string) peer.Options {
 	set = maps.Clone(set)
 	if set == nil {
 		set = map[string]string{}
 	}
 	set["log.retention.ms"] = "-1"
+	set["group.initial.rebalance.delay.ms"] = "0"
 	return peer.Options{Program: []string{broker}, Dir: dir, Set: set}
 }
 

@@ -25,14 +25,27 @@ type kafkaClient interface {
 }
 
 func everyClient() []kafkaClient {
-	return []kafkaClient{
+	classic, both := []string{"classic"}, []string{"classic", "consumer"}
+	all := []kafkaClient{
 		franz{},
 		javaClient{},
 		kcat{},
-		&script{title: "kafka-python-debian", command: []string{debianPython, "python/kafka_python.py"}},
-		&script{title: "kafka-python", command: []string{*python, "python/kafka_python.py"}},
-		&script{title: "confluent-kafka", command: []string{*python, "python/confluent.py"}, nullHeaders: true},
+		&script{title: "kafka-python-debian", command: []string{debianPython, "python/kafka_python.py"}, protocols: classic},
+		&script{title: "kafka-python", command: []string{*python, "python/kafka_python.py"}, protocols: classic, transacts: true},
+		&script{title: "confluent-kafka", command: []string{*python, "python/confluent.py"}, nullHeaders: true, protocols: both, transacts: true},
 	}
+	if !*everything {
+		return all
+	}
+	for _, release := range []string{"2.1.1", "2.8.2", "3.9.1"} {
+		all = append(all, &script{title: "java-" + release, nullHeaders: true, protocols: classic, transacts: true, command: []string{
+			"java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", javaClasses + ":target/java-" + release + "/*", "Client"}})
+	}
+	return append(all,
+		&script{title: "sarama", command: []string{"target/go-clients", "sarama"}, protocols: classic, transacts: true},
+		&script{title: "kafka-go", command: []string{"target/go-clients", "segmentio"}, noOffsets: true, blind: true, protocols: classic},
+		&script{title: "kafkajs", command: []string{"node", "js/kafkajs.js"}, protocols: classic, transacts: true},
+	)
 }
 
 // TestMatrix lets every client write with every compression, and every client read all of it.

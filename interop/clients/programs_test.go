@@ -9,15 +9,21 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// script is a client that is a program of two verbs, produce SERVER TOPIC CODEC and consume SERVER TOPIC...
+// script is a client that is a program of verbs: produce SERVER TOPIC CODEC, consume SERVER TOPIC..., and where it can,
+// group SERVER GROUP PROTOCOL COUNT TOPIC and transact SERVER ID TOPIC.
 type script struct {
 	title       string
 	command     []string
 	nullHeaders bool
+	noOffsets   bool // it is not told where it wrote
+	blind       bool // it cannot tell null from empty
+	protocols   []string
+	transacts   bool
 }
 
 func (s *script) name() string { return s.title }
@@ -26,18 +32,40 @@ func (s *script) codecs() []string { return everyCodec }
 
 func (s *script) records() []*record { return samples(s.nullHeaders) }
 
-func (s *script) equal(wrote, read *record) string { return exactly(wrote, read) }
+func (s *script) equal(wrote, read *record) string {
+	if s.blind {
+		wrote, read = withoutNulls(wrote), withoutNulls(read)
+	}
+	return exactly(wrote, read)
+}
+
+func (s *script) groupProtocols() []string { return s.protocols }
+
+func (s *script) group(ctx context.Context, server, group, protocol, topic string, count int) ([]*record, error) {
+	out, err := execute(ctx, "", append(slices.Clone(s.command), "group", server, group, protocol, strconv.Itoa(count), topic)...)
+	if err != nil {
+		return nil, err
+	}
+	return parse(out)
+}
+
+func (s *script) transactional() bool { return s.transacts }
+
+func (s *script) transact(ctx context.Context, server, id, topic string, records []*record) error {
+	_, err := execute(ctx, lines(records), append(slices.Clone(s.command), "transact", server, id, topic)...)
+	return err
+}
 
 func (s *script) produce(ctx context.Context, server, topic, codec string, records []*record) ([]int64, error) {
-	out, err := execute(ctx, lines(records), append(s.command, "produce", server, topic, codec)...)
-	if err != nil {
+	out, err := execute(ctx, lines(records), append(slices.Clone(s.command), "produce", server, topic, codec)...)
+	if err != nil || s.noOffsets {
 		return nil, err
 	}
 	return numbers(out)
 }
 
 func (s *script) consume(ctx context.Context, server string, topics []string) ([]*record, error) {
-	out, err := execute(ctx, "", append(append(s.command, "consume", server), topics...)...)
+	out, err := execute(ctx, "", append(append(slices.Clone(s.command), "consume", server), topics...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +73,7 @@ func (s *script) consume(ctx context.Context, server string, topics []string) ([
 }
 
 func execute(ctx context.Context, in string, words ...string) (string, error) {
-	if strings.Contains(words[0], "/target/") {
+	if strings.Contains(words[0], "target/") {
 		path, err := filepath.Abs(words[0])
 		if err != nil {
 			return "", err
@@ -129,6 +157,24 @@ func (kcat) consume(ctx context.Context, server string, topics []string) ([]*rec
 			}
 			all = append(all, r)
 		}
+	}
+	return all, nil
+}
+
+func (kcat) groupProtocols() []string { return []string{"classic"} }
+
+func (kcat) group(ctx context.Context, server, group, _, topic string, count int) ([]*record, error) {
+	out, err := execute(ctx, "", "kcat", "-b", server, "-J", "-q", "-c", strconv.Itoa(count), "-X", "auto.offset.reset=earliest", "-G", group, topic)
+	if err != nil {
+		return nil, err
+	}
+	var all []*record
+	for line := range strings.Lines(out) {
+		r, err := kcatRecord(line)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
 	}
 	return all, nil
 }

@@ -16,7 +16,7 @@
 //
 // Options of send: keep NAME=PATH gives a field of the answer a name, such as keep id=Topics[0].TopicID; mask=A,B hides
 // fields whose value changes from run to run; where=FIELD:A,B shows only those items of arrays that
-// have one of the values, sorted compares arrays of structs without regard to order; noreply expects no answer; patient
+// have one of the values, sorted compares arrays of structs without regard to order; noreply expects no answer; texts compares texts for people word by word; patient
 // asks again while a coordinator is loading. In a body "$NAME" stands for something named, "$a+$b" for batches one after another, "now-1000" for a time,
 // and {v} for "v" and the version being sent.
 //

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,7 @@ import (
 type printer struct {
 	names  map[any]string  // of values that the script named
 	masked map[string]bool // fields of this step whose value does not count
+	texts  bool            // texts for people are shown
 	sorted bool            // arrays of structs in the order of their text
 	where  string          // of structs in arrays: only those with one of the values are shown
 	values map[string]bool
@@ -88,7 +90,7 @@ func (p *printer) field(b *strings.Builder, name string, v reflect.Value, indent
 	switch {
 	case p.masked[name]:
 		fmt.Fprintf(b, "%s%s: *\n", indent, name)
-	case prose[name]:
+	case prose[name] && !p.texts:
 		fmt.Fprintf(b, "%s%s: %s\n", indent, name, summary(v))
 	case holdsRecords(name, v):
 		fmt.Fprintf(b, "%s%s:", indent, name)
@@ -144,6 +146,9 @@ func (p *printer) shown(item reflect.Value) bool {
 	return p.where == "" || !field.IsValid() || p.values[fmt.Sprint(field.Interface())]
 }
 
+// places are what a config says of this run: a port of this machine, or where the node's data is.
+var places = regexp.MustCompile(`localhost:\d+|/\S+/data\b`)
+
 func (p *printer) value(name string, v reflect.Value) string {
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
@@ -157,6 +162,9 @@ func (p *printer) value(name string, v reflect.Value) string {
 	case []byte:
 		return strconv.Quote(string(x))
 	case string:
+		if name == "Value" {
+			x = places.ReplaceAllString(x, "(place)")
+		}
 		return strconv.Quote(x)
 	}
 	switch {

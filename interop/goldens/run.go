@@ -120,6 +120,7 @@ type options struct {
 	values          map[string]bool
 	sorted, noReply bool
 	patient         bool
+	texts           bool
 }
 
 func parseOptions(words []string) *options {
@@ -132,6 +133,8 @@ func parseOptions(words []string) *options {
 			o.sorted = true
 		case "noreply":
 			o.noReply = true
+		case "texts":
+			o.texts = true
 		case "patient":
 			o.patient = true
 		case "where":
@@ -166,7 +169,7 @@ func (r *runner) send(step *Step, words []string) (string, error) {
 		return "", err
 	}
 	options := parseOptions(words[2:])
-	r.print.masked, r.print.sorted = options.masked, options.sorted
+	r.print.masked, r.print.sorted, r.print.texts = options.masked, options.sorted, options.texts
 	r.print.where, r.print.values = options.where, options.values
 	var answers []answer
 	for _, v := range list {

@@ -145,7 +145,7 @@ func answerConfigs(entries []config.Entry, keys []string, body *wire.DescribeCon
 		c.Reset()
 		c.Name, c.Value, c.ReadOnly, c.IsSensitive = e.Name, e.Value, e.ReadOnly, e.Sensitive
 		c.ConfigSource, c.ConfigType = int8(e.Source), int8(e.Type)
-		if body.IncludeDocumentation && e.Type != 0 {
+		if e.Source == config.SourceLogger || body.IncludeDocumentation && e.Type != 0 {
 			c.Documentation = &e.Doc
 		}
 		if body.IncludeSynonyms {

@@ -173,7 +173,7 @@ func (p precheck) checkBroker(c *change) error {
 		maps.Copy(next, set)
 	}
 	for _, op := range c.ops {
-		value, err := controller.Altered(metadata.ConfigBroker, set, op.name, op.op, op.value)
+		value, err := alteredBroker(set, op)
 		if err != nil {
 			return err
 		}
@@ -196,6 +196,20 @@ func (p precheck) checkBroker(c *change) error {
 		return kerr.InvalidRequest.With("%v", err)
 	}
 	return nil
+}
+
+// alteredBroker is a broker's value after an operation. What is added to a key
+// that holds no list is refused with other words than the controller's.
+func alteredBroker(set map[string]string, op changeOp) (*string, error) {
+	key, known := config.Lookup(config.ScopeBroker, op.name)
+	what := map[int8]string{2: "append", 3: "subtract"}[op.op]
+	switch {
+	case what != "" && !known:
+		return nil, kerr.InvalidConfig.With("Unknown config name: %s", op.name)
+	case what != "" && key.Type != config.List:
+		return nil, kerr.InvalidConfig.With("Config value %s is not allowed for config key: %s", what, op.name)
+	}
+	return controller.Altered(metadata.ConfigBroker, set, op.name, op.op, op.value)
 }
 
 func (p precheck) dynamics() config.Dynamics {

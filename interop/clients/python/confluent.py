@@ -1,4 +1,7 @@
-"""librdkafka through confluent-kafka as a client of two verbs: produce SERVER TOPIC CODEC < records, consume SERVER TOPIC..."""
+"""librdkafka through confluent-kafka as a client of verbs: produce SERVER TOPIC CODEC < records, consume SERVER TOPIC...;
+group SERVER GROUP PROTOCOL COUNT TOPIC; transact SERVER ID TOPIC < records, in transactions of ten, of which every other is
+aborted.
+"""
 import sys
 
 import confluent_kafka
@@ -35,4 +38,30 @@ def consume(server, *topics):
         consumer.close()
 
 
-{'produce': produce, 'consume': consume}[sys.argv[1]](*sys.argv[2:])
+
+def group(server, group_id, protocol, count, topic):
+    consumer = confluent_kafka.Consumer({'bootstrap.servers': server, 'group.id': group_id, 'group.protocol': protocol, 'enable.auto.commit': False,
+                                         'auto.offset.reset': 'earliest'})
+    consumer.subscribe([topic])
+    for _ in range(int(count)):
+        message = consumer.poll(30)
+        if message is None or message.error():
+            sys.exit(str(message.error()) if message else 'nothing came of ' + topic)
+        lines.write(topic, message.offset(), message.timestamp()[1], message.key(), message.value(), message.headers())
+    consumer.commit(asynchronous=False)
+    consumer.close()
+
+
+def transact(server, transactional_id, topic):
+    producer = confluent_kafka.Producer({'bootstrap.servers': server, 'transactional.id': transactional_id})
+    producer.init_transactions(30)
+    records = list(lines.read())
+    for at in range(0, len(records), 10):
+        producer.begin_transaction()
+        for t, k, v, h in records[at:at + 10]:
+            producer.produce(topic, key=k, value=v, headers=h, partition=0, timestamp=t)
+        producer.flush(30)
+        producer.abort_transaction(30) if at // 10 % 2 else producer.commit_transaction(30)
+
+
+{'produce': produce, 'consume': consume, 'group': group, 'transact': transact}[sys.argv[1]](*sys.argv[2:])

@@ -1,4 +1,6 @@
-"""kafka-python as a client of two verbs: produce SERVER TOPIC CODEC < records, consume SERVER TOPIC..., each on partition 0.
+"""kafka-python as a client of verbs: produce SERVER TOPIC CODEC < records, consume SERVER TOPIC..., each on partition 0;
+group SERVER GROUP PROTOCOL COUNT TOPIC; transact SERVER ID TOPIC < records, in transactions of ten, of which every other is
+aborted.
 
 fresh SERVER PREFIX N sends one record each to N topics that nobody has made, and prints the offsets it was told.
 """
@@ -8,9 +10,13 @@ import kafka
 import lines
 
 
+# Release 2.0.2 is neither idempotent nor transactional.
+newer = {} if kafka.__version__.startswith('2.0.') else {'enable_idempotence': True}
+
+
 def produce(server, topic, codec):
     producer = kafka.KafkaProducer(bootstrap_servers=server, compression_type=None if codec == 'none' else codec,
-                                   acks='all', linger_ms=50)
+                                   acks='all', linger_ms=50, **newer)
     sent = [producer.send(topic, key=k, value=v, headers=h, partition=0, timestamp_ms=t) for t, k, v, h in lines.read()]
     producer.flush()
     for future in sent:
@@ -31,6 +37,31 @@ def consume(server, *topics):
         consumer.close()
 
 
+def group(server, group_id, protocol, count, topic):
+    consumer = kafka.KafkaConsumer(topic, bootstrap_servers=server, group_id=group_id, enable_auto_commit=False, auto_offset_reset='earliest')
+    left = int(count)
+    while left > 0:
+        for records in consumer.poll(timeout_ms=1000).values():
+            for r in records:
+                lines.write(topic, r.offset, r.timestamp, r.key, r.value, r.headers)
+                left -= 1
+        consumer.commit()
+    consumer.close()
+
+
+def transact(server, transactional_id, topic):
+    producer = kafka.KafkaProducer(bootstrap_servers=server, transactional_id=transactional_id, acks='all')
+    producer.init_transactions()
+    records = list(lines.read())
+    for at in range(0, len(records), 10):
+        producer.begin_transaction()
+        for t, k, v, h in records[at:at + 10]:
+            producer.send(topic, key=k, value=v, headers=h, partition=0, timestamp_ms=t)
+        producer.flush()
+        producer.abort_transaction() if at // 10 % 2 else producer.commit_transaction()
+    producer.close()
+
+
 def fresh(server, prefix, count):
     producer = kafka.KafkaProducer(bootstrap_servers=server)
     for i in range(int(count)):
@@ -40,4 +71,4 @@ def fresh(server, prefix, count):
             print(type(e).__name__, flush=True)
 
 
-{'produce': produce, 'consume': consume, 'fresh': fresh}[sys.argv[1]](*sys.argv[2:])
+{'produce': produce, 'consume': consume, 'group': group, 'transact': transact, 'fresh': fresh}[sys.argv[1]](*sys.argv[2:])

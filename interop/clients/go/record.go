@@ -1,0 +1,58 @@
+// Command clients is sarama and segmentio's kafka-go as programs of verbs, CLIENT being sarama or segmentio:
+//
+//	clients CLIENT produce SERVER TOPIC CODEC < records     prints the offsets it was told, if it was
+//	clients CLIENT consume SERVER TOPIC...                  prints partition 0 of each
+//	clients CLIENT group SERVER GROUP PROTOCOL COUNT TOPIC  prints COUNT records read in a group, and commits
+//	clients sarama transact SERVER ID TOPIC < records       in transactions of ten, of which every other is aborted
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+)
+
+// record is a line of input or output; bytes are in base64, nil is null.
+type record struct {
+	Topic   string   `json:"topic,omitempty"`
+	Offset  int64    `json:"o"`
+	Time    int64    `json:"t"`
+	Key     []byte   `json:"k"`
+	Value   []byte   `json:"v"`
+	Headers []header `json:"h"`
+}
+
+type header struct {
+	Name  string
+	Value []byte
+}
+
+func (h header) MarshalJSON() ([]byte, error) { return json.Marshal([]any{h.Name, h.Value}) }
+
+func (h *header) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &[]any{&h.Name, &h.Value}) }
+
+func read() (all []record, err error) {
+	lines := bufio.NewScanner(os.Stdin)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var r record
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, lines.Err()
+}
+
+func write(r record) error {
+	if r.Headers == nil {
+		r.Headers = []header{}
+	}
+	line, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Println(string(line))
+	return err
+}

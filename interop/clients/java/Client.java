@@ -1,0 +1,154 @@
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Future;
+
+/**
+ * Java's clients, with nothing that those of release 2.1 lack: produce SERVER TOPIC CODEC < records and consume SERVER
+ * TOPIC..., both on partition 0; group SERVER GROUP PROTOCOL COUNT TOPIC; transact SERVER ID TOPIC < records, in
+ * transactions of ten, of which every other is aborted.
+ */
+public final class Client {
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    public static void main(String[] args) throws Exception {
+        switch (args[0]) {
+            case "produce":
+                produce(args[1], args[2], args[3]);
+                break;
+            case "consume":
+                consume(args[1], List.of(args).subList(2, args.length));
+                break;
+            case "group":
+                group(args[1], args[2], args[3], Integer.parseInt(args[4]), args[5]);
+                break;
+            default:
+                transact(args[1], args[2], args[3]);
+        }
+    }
+
+    private static List<ProducerRecord<byte[], byte[]>> records(String topic) throws Exception {
+        List<ProducerRecord<byte[], byte[]>> all = new ArrayList<>();
+        for (String line : new String(System.in.readAllBytes(), StandardCharsets.UTF_8).split("\n")) {
+            JsonNode r = JSON.readTree(line);
+            ProducerRecord<byte[], byte[]> record = new ProducerRecord<>(topic, 0, r.path("t").asLong(), bytes(r.path("k")), bytes(r.path("v")));
+            for (JsonNode header : r.path("h")) {
+                record.headers().add(header.get(0).asText(), bytes(header.get(1)));
+            }
+            all.add(record);
+        }
+        return all;
+    }
+
+    private static KafkaProducer<byte[], byte[]> producer(String server, Map<String, Object> more) {
+        Map<String, Object> config = new HashMap<>(more);
+        config.put("bootstrap.servers", server);
+        config.put("enable.idempotence", true);
+        config.put("acks", "all");
+        return new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
+    }
+
+    private static void produce(String server, String topic, String codec) throws Exception {
+        List<Future<RecordMetadata>> sent = new ArrayList<>();
+        try (KafkaProducer<byte[], byte[]> producer = producer(server, Map.of("compression.type", codec, "linger.ms", 50))) {
+            for (ProducerRecord<byte[], byte[]> record : records(topic)) {
+                sent.add(producer.send(record));
+            }
+            producer.flush();
+            for (Future<RecordMetadata> s : sent) {
+                System.out.println(s.get().offset());
+            }
+        }
+    }
+
+    private static byte[] bytes(JsonNode node) throws Exception {
+        return node.isNull() || node.isMissingNode() ? null : node.binaryValue();
+    }
+
+    private static KafkaConsumer<byte[], byte[]> consumer(String server, Map<String, Object> more) {
+        Map<String, Object> config = new HashMap<>(more);
+        config.put("bootstrap.servers", server);
+        config.put("enable.auto.commit", false);
+        config.put("fetch.max.wait.ms", 10);
+        return new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+    }
+
+    private static void consume(String server, List<String> topics) throws Exception {
+        try (KafkaConsumer<byte[], byte[]> consumer = consumer(server, Map.of("isolation.level", "read_committed"))) {
+            for (String topic : topics) {
+                TopicPartition partition = new TopicPartition(topic, 0);
+                consumer.assign(List.of(partition));
+                consumer.seekToBeginning(List.of(partition));
+                long end = consumer.endOffsets(List.of(partition)).get(partition);
+                while (consumer.position(partition) < end) {
+                    for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofSeconds(1))) {
+                        System.out.println(JSON.writeValueAsString(json(record)));
+                    }
+                }
+            }
+        }
+    }
+
+    private static void group(String server, String group, String protocol, int count, String topic) throws Exception {
+        Map<String, Object> config = new HashMap<>(Map.of("group.id", group, "auto.offset.reset", "earliest", "max.poll.records", count));
+        if (!protocol.equals("classic")) {
+            config.put("group.protocol", protocol);
+        }
+        try (KafkaConsumer<byte[], byte[]> consumer = consumer(server, config)) {
+            consumer.subscribe(List.of(topic));
+            for (int left = count; left > 0; ) {
+                for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofSeconds(1))) {
+                    System.out.println(JSON.writeValueAsString(json(record)));
+                    left--;
+                }
+                consumer.commitSync();
+            }
+        }
+    }
+
+    private static void transact(String server, String id, String topic) throws Exception {
+        try (KafkaProducer<byte[], byte[]> producer = producer(server, Map.of("transactional.id", id))) {
+            producer.initTransactions();
+            List<ProducerRecord<byte[], byte[]>> all = records(topic);
+            for (int at = 0; at < all.size(); at += 10) {
+                producer.beginTransaction();
+                all.subList(at, Math.min(at + 10, all.size())).forEach(producer::send);
+                if (at / 10 % 2 == 1) {
+                    producer.flush();
+                    producer.abortTransaction();
+                } else {
+                    producer.commitTransaction();
+                }
+            }
+        }
+    }
+
+    private static ObjectNode json(ConsumerRecord<byte[], byte[]> record) {
+        ObjectNode node = JSON.createObjectNode().put("topic", record.topic()).put("o", record.offset()).put("t", record.timestamp())
+            .put("k", record.key()).put("v", record.value());
+        ArrayNode headers = node.putArray("h");
+        for (Header header : record.headers()) {
+            headers.addArray().add(header.key()).add(header.value());
+        }
+        return node;
+    }
+}
