@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/wire"
 )
 
 // checker holds what must be true of the whole quorum after every step. The
@@ -124,7 +125,7 @@ func (c *checker) consistentCommittedData(_ *network, nd *node) error {
 // its word was good when it was given.
 func (c *checker) majorityReachedHighWatermark(net *network) error {
 	last := len(c.committed) - 1
-	voters := net.newestVoters()
+	voters := net.votersAt(model.Offset(len(c.committed)))
 	holders := 0
 	for _, v := range voters {
 		nd := net.nodes[v.ID]
@@ -173,7 +174,48 @@ func logMatching(net *network) error {
 	return nil
 }
 
+// votersOfLogs: the voters that count for a node are the last in its log, committed
+// or not, else those of its newest snapshot or of how it was formatted.
+func votersOfLogs(net *network) error {
+	for _, id := range net.ids() {
+		nd := net.nodes[id]
+		if nd.m == nil {
+			continue
+		}
+		want := nd.cfg.StaticVoters
+		controls := nd.disk.log().Controls
+		if len(nd.disk.snapshots) == 0 {
+			controls = append(slices.Clone(nd.bootstrap), controls...)
+		}
+		for _, c := range controls {
+			r, ok := c.Record.(*wire.VotersRecord)
+			if !ok {
+				continue
+			}
+			var err error
+			if want, err = VotersFromRecord(r); err != nil {
+				return err
+			}
+		}
+		if got := nd.m.log.voters(); !slices.EqualFunc(got, want, Voter.equal) {
+			return fmt.Errorf("VotersOfLog: node %d goes by voters %s, its log says %s", id, got, want)
+		}
+	}
+	return nil
+}
+
 func (n *network) ids() []model.NodeID { return slices.Sorted(maps.Keys(n.nodes)) }
+
+// votersAt are those of the leader that has just committed up to hw; if it is not
+// there to tell, those of the node that is furthest.
+func (n *network) votersAt(hw model.Offset) VoterSet {
+	for _, id := range n.ids() {
+		if nd := n.nodes[id]; nd.m != nil && nd.m.role == Leader && nd.hw == hw {
+			return nd.m.log.voters()
+		}
+	}
+	return n.newestVoters()
+}
 
 // newestVoters are those of the node that is furthest.
 func (n *network) newestVoters() VoterSet {

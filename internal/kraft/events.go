@@ -82,8 +82,10 @@ type Resign struct{ Epoch model.Epoch }
 // Stopped tells when there is nothing left to wait for.
 type Shutdown struct{}
 
-// ControlAppended answers ProposeControl: the records are in the log, not yet
-// synced, and it now ends at End.
+// ControlAppended answers ProposeControl: the records are in the log, which is
+// synced and now ends at End. A voter set that its leader could still lose, and
+// that is on the disk of the very voter it takes out, would leave nobody who may
+// stand: that voter has the longer log and is none any more.
 type ControlAppended struct {
 	Epoch   model.Epoch
 	Offset  model.Offset

@@ -147,6 +147,8 @@ type network struct {
 	token Token
 	owed  map[Token]message        // requests by the token they were given
 	cut   map[[2]model.NodeID]bool // links on which all is lost, by direction
+
+	votersCut int // voter sets that were in a log and were truncated
 }
 
 func newNetwork() *network {
@@ -330,14 +332,15 @@ func (nd *node) effect(e Effect) {
 		d.entries = append(d.entries, fetched...)
 		nd.step(Fetched{d.end(), epochsOf(fetched, base), controlsOf(fetched, base, false)})
 	case Truncate:
+		for _, gone := range d.entries[e.End-d.start:] {
+			if gone.Voters != nil {
+				nd.net.votersCut++
+			}
+		}
 		d.entries = d.entries[:e.End-d.start]
 		d.synced = min(d.synced, e.End)
 	case ProposeControl:
-		offset := d.end()
-		for _, r := range e.Records {
-			d.entries = append(d.entries, controlEntry(e.Epoch, r))
-		}
-		nd.step(ControlAppended{e.Epoch, offset, e.Records, d.end()})
+		nd.appendControl(e.Epoch, e.Records)
 	case Sync:
 		nd.sync()
 	case WriteSnapshot:
@@ -353,6 +356,16 @@ func (nd *node) effect(e Effect) {
 	default:
 		nd.net.carry(nd, e)
 	}
+}
+
+func (nd *node) appendControl(epoch model.Epoch, records []wire.Message) {
+	offset := nd.disk.end()
+	for _, r := range records {
+		nd.disk.entries = append(nd.disk.entries, controlEntry(epoch, r))
+	}
+	nd.disk.synced = nd.disk.end()
+	nd.step(ControlAppended{epoch, offset, records, nd.disk.end()})
+	nd.step(Synced{nd.disk.synced})
 }
 
 func controlEntry(epoch model.Epoch, r wire.Message) entry {

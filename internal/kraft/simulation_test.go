@@ -1,14 +1,17 @@
 package kraft
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/wire"
 )
 
 var (
@@ -26,29 +29,58 @@ type world struct {
 	// forget is the weight of a crash right after a vote; resign of a leader that
 	// is made to resign.
 	forget, resign int
+	// change is the weight of a voter that a leader takes into the set or out of it.
+	change int
 }
 
 func newWorld(r *rand.Rand) world {
 	some := func(n int) int { return r.IntN(2) * (1 + r.IntN(n)) }
-	return world{
+	w := world{
 		voters: 1 + 2*r.IntN(3), observers: r.IntN(3), dynamic: r.IntN(2) == 0,
 		lose: some(8), silent: some(8), twice: some(5), crash: some(6), cut: some(4), wipe: some(2), freeze: some(4),
 		forget: some(8), resign: 1 + some(6),
 	}
+	if w.dynamic && w.voters > 1 {
+		if w.change = some(8); w.change > 0 {
+			w.wipe = 0 // a set that may shrink has no disk to lose, but outside of it
+		}
+	}
+	return w
 }
 
 // TestSimulation lets a quorum live under random schedules: appends with slow
 // disks, messages that are lost (with and without notice), late, out of order or
 // twice, links that are cut both ways or one way, crashes that lose what was not
-// synced, disks that are replaced, resignations, snapshots, cleaning. In the end
-// all is quiet: a leader must be found and everybody catch up.
+// synced, disks that are replaced, resignations, snapshots, cleaning, voters that
+// leave the set and come back, with the directory they have then. In the end all
+// is quiet: a leader must be found and everybody catch up.
 //
 // A run is decided by its seed: go test -run TestSimulation -seed N -seeds 1.
 func TestSimulation(t *testing.T) {
 	for seed := *fromSeed; seed < *fromSeed+*seeds; seed++ {
-		if err := simulate(seed, 1500); err != nil {
+		if err := new(simulation).run(seed, 1500); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
+	}
+}
+
+// TestSimulationOfVoters is about worlds in which voters come and go all the time,
+// and leaders before their sets are committed: a set counts from its append on,
+// and the one before counts again when it is truncated.
+func TestSimulationOfVoters(t *testing.T) {
+	changed, cut := 0, 0
+	for seed := *fromSeed; seed < *fromSeed+*seeds; seed++ {
+		s := &simulation{shape: func(w *world) {
+			w.dynamic, w.voters, w.change, w.resign, w.crash, w.wipe = true, 3+2*int(seed%2), 20, 6, 6, 0
+		}}
+		if err := s.run(seed, 1500); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		changed, cut = changed+s.changed, cut+s.net.votersCut
+	}
+	t.Logf("%d changes of the voter set, %d sets truncated", changed, cut)
+	if *seeds >= 40 && (changed < int(*seeds/2) || cut < int(*seeds/10)) {
+		t.Errorf("%d changes of the voter set, of which %d were truncated, are too few", changed, cut)
 	}
 }
 
@@ -68,8 +100,6 @@ func TestSimulationReplays(t *testing.T) {
 	}
 }
 
-func simulate(seed uint64, steps int) error { return new(simulation).run(seed, steps) }
-
 type simulation struct {
 	world
 	r     *rand.Rand
@@ -77,11 +107,17 @@ type simulation struct {
 	check *checker
 	log   strings.Builder // what happened in the calm, with -calm
 	wiped bool            // one disk, at most, is lost in a run
+
+	changed int          // voter sets that a leader has appended
+	shape   func(*world) // changes the seed's world; nil leaves it
 }
 
 func (s *simulation) run(seed uint64, steps int) error {
 	s.r = rand.New(rand.NewPCG(seed, 7))
 	s.world = newWorld(s.r)
+	if s.shape != nil {
+		s.shape(&s.world)
+	}
 	s.net, s.check = newNetwork(), newChecker()
 	if err := s.build(); err != nil {
 		return err
@@ -94,7 +130,7 @@ func (s *simulation) run(seed uint64, steps int) error {
 			return fmt.Errorf("step %d of %+v: %w", i, s.world, err)
 		}
 		if i%50 == 0 {
-			if err := logMatching(s.net); err != nil {
+			if err := errors.Join(logMatching(s.net), votersOfLogs(s.net)); err != nil {
 				return fmt.Errorf("step %d of %+v: %w", i, s.world, err)
 			}
 		}
@@ -178,6 +214,8 @@ func (s *simulation) disturb(i int) error {
 		if leader := net.nodes[1+model.NodeID(r.IntN(s.voters))]; leader.m != nil && leader.m.role == Leader && r.IntN(4) == 0 {
 			leader.step(Resign{leader.m.epoch})
 		}
+	case pick(s.change):
+		s.changeVoters()
 	case pick(12):
 		s.appendSomewhere(i)
 	case pick(12):
@@ -217,6 +255,39 @@ func (s *simulation) appendSomewhere(i int) {
 	}
 }
 
+// changeVoters has a leader take one voter into the set or out of it, as KIP-853
+// permits: one at a time, the one before committed, and something of its own epoch
+// too. Itself it leaves in. Who has left may come back on another disk, and then is
+// another voter.
+func (s *simulation) changeVoters() {
+	first := s.r.IntN(s.voters)
+	for i := range s.voters {
+		leader := s.net.nodes[1+model.NodeID((first+i)%s.voters)]
+		if m := leader.m; m != nil && m.role == Leader && leader.halt == "" && m.published() >= 0 && m.log.history.votersAt() < m.hw && m.leading.change == nil {
+			s.changeVoter(leader, s.net.nodes[1+model.NodeID((first+i+1+s.r.IntN(s.voters-1))%s.voters)])
+			return
+		}
+	}
+}
+
+// changeVoter has the leader take the other in or out.
+func (s *simulation) changeVoter(leader, other *node) {
+	m := leader.m
+	next := slices.DeleteFunc(slices.Clone(m.log.voters()), func(v Voter) bool { return v.ID == other.cfg.NodeID })
+	if len(next) == len(m.log.voters()) {
+		if s.r.IntN(2) == 0 {
+			s.newDisk(other)
+		}
+		next = append(next, Voter{Replica: Replica{other.cfg.NodeID, other.cfg.DirectoryID}, Endpoints: endpointsOf(other.cfg.NodeID), MaxVersion: 1})
+	}
+	set, err := NewVoterSet(next...)
+	if err != nil {
+		panic(err)
+	}
+	s.changed++
+	leader.appendControl(m.epoch, []wire.Message{set.Record()})
+}
+
 // cutOrHeal cuts links, in one direction or both, or heals all.
 func (s *simulation) cutOrHeal() {
 	if s.r.IntN(2) == 0 {
@@ -249,6 +320,11 @@ func (s *simulation) replaceDisk(nd *node) {
 		}
 	}
 	s.wiped = true
+	s.newDisk(nd)
+}
+
+// newDisk gives a node an empty disk.
+func (s *simulation) newDisk(nd *node) {
 	nd.crash()
 	old := nd.disk
 	nd.lost, nd.lostDir = &old, nd.cfg.DirectoryID

@@ -253,6 +253,9 @@ func (n *Node) appendDecision(ctx context.Context, d *decision) (bool, error) {
 		}
 	}
 	if d.control != nil {
+		if err := n.log.sync(); err != nil {
+			return false, err
+		}
 		return true, n.step(ctx, kraft.ControlAppended{Epoch: d.epoch, Offset: d.base, Records: d.control, End: n.log.end()})
 	}
 	return true, nil

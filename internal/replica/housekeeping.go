@@ -43,7 +43,6 @@ func (s *Set) Run(ctx context.Context) error {
 		{s.o.LagMax / 2, start.Add(s.o.LagMax / 2), s.proposeAll},
 		{hunger, start.Add(hunger), s.createStarved},
 		{s.o.Retention, start.Add(s.o.FirstRetention), s.retain},
-		{s.o.Retention, start.Add(s.o.FirstRetention), s.bury},
 		{check, start.Add(check), s.expireProducers},
 	}
 	timer := time.NewTimer(0)
@@ -60,13 +59,26 @@ func (s *Set) Run(ctx context.Context) error {
 				next = c.next
 			}
 		}
+		if first := start.Add(s.o.FirstRetention); first.After(now) {
+			next = earlier(next, first)
+		} else if due, ok := s.bury(now); ok {
+			next = earlier(next, due)
+		}
 		timer.Reset(next.Sub(now))
 		select {
 		case <-timer.C:
+		case <-s.more: // a directory may be due before all else
 		case <-ctx.Done():
 			return nil
 		}
 	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // recoveryPoint is what the directory's checkpoint says of the log. It is less
@@ -169,15 +181,18 @@ func (s *Set) expireProducers() {
 	}
 }
 
-// bury removes the directories whose time has come.
-func (s *Set) bury() {
-	now := s.o.Now()
+// bury removes the directories whose time has come, and tells when the next one's
+// does, if there is one.
+func (s *Set) bury(now time.Time) (next time.Time, more bool) {
 	s.mu.Lock()
 	var due []doomed
 	kept := s.doomed[:0]
 	for _, d := range s.doomed {
 		if d.at.After(now) {
 			kept = append(kept, d)
+			if !more || d.at.Before(next) {
+				next, more = d.at, true
+			}
 		} else {
 			due = append(due, d)
 		}
@@ -192,12 +207,17 @@ func (s *Set) bury() {
 			d.dir.fail(fmt.Errorf("remove deleted partition %s: %w", d.path, err))
 		}
 	}
+	return next, more
 }
 
 func (s *Set) doom(d doomed) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.doomed = append(s.doomed, d)
+	s.mu.Unlock()
+	select {
+	case s.more <- struct{}{}:
+	default:
+	}
 }
 
 // Close syncs and closes all logs and marks the directories as stopped cleanly

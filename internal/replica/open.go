@@ -28,7 +28,7 @@ import (
 // until the first Apply.
 func Open(ctx context.Context, o Options) (*Set, error) {
 	assert.That(len(o.Dirs) > 0, "no log directories")
-	s := &Set{o: o, image: metadata.Empty, partitions: map[partitionKey]*Partition{}}
+	s := &Set{o: o, image: metadata.Empty, partitions: map[partitionKey]*Partition{}, more: make(chan struct{}, 1)}
 	s.following = newFollowing(s, o.Follow)
 	s.cleaner = newCleaner(s)
 	if o.Cleaner != nil {

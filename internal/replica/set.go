@@ -106,6 +106,7 @@ type Set struct {
 	mu         sync.RWMutex
 	partitions map[partitionKey]*Partition
 	doomed     []doomed
+	more       chan struct{} // something was added to doomed since Run last looked
 
 	complete atomic.Bool
 }

@@ -268,10 +268,16 @@ func TestDeletedTopic(t *testing.T) {
 		if !doomed() {
 			t.Errorf("the files are gone at once: %v", names(t, mem, "data"))
 		}
-		time.Sleep(10 * time.Minute)
+		delay := replicatest.Fsync.Log.DeleteDelay
+		time.Sleep(delay - time.Second)
+		synctest.Wait()
+		if !doomed() {
+			t.Errorf("the files are gone before file.delete.delay.ms: %v", names(t, mem, "data"))
+		}
+		time.Sleep(time.Second)
 		synctest.Wait()
 		if doomed() {
-			t.Errorf("the files are still there: %v", names(t, mem, "data"))
+			t.Errorf("the files are still there after it: %v", names(t, mem, "data"))
 		}
 		cancel()
 		if err := <-run; err != nil {
