@@ -215,13 +215,13 @@ func TestVerdict(t *testing.T) {
 		want    Verdict
 		says    string
 	}{
-		{"enough", good, Minimum{1, 2, 1}, Fine, "Found: nothing."},
-		{"too few writes", good, Minimum{2, 2, 1}, Inconclusive, "Lacking: 1 writes were acknowledged by all in-sync replicas; it takes 2."},
-		{"too few reads", good, Minimum{1, 3, 1}, Inconclusive, "Lacking: 2 records were read; it takes 3."},
-		{"too few faults", good, Minimum{1, 2, 2}, Inconclusive, "Lacking: 1 faults happened; it takes 2."},
-		{"not read to the end", good[:3], Minimum{1, 1, 1}, Inconclusive, "0 of 1 partitions were read to the end"},
+		{"enough", good, Minimum{Acknowledged: 1, Read: 2, Faults: 1}, Fine, "Found: nothing."},
+		{"too few writes", good, Minimum{Acknowledged: 2, Read: 2, Faults: 1}, Inconclusive, "Lacking: 1 writes were acknowledged by all in-sync replicas; it takes 2."},
+		{"too few reads", good, Minimum{Acknowledged: 1, Read: 3, Faults: 1}, Inconclusive, "Lacking: 2 records were read; it takes 3."},
+		{"too few faults", good, Minimum{Acknowledged: 1, Read: 2, Faults: 2}, Inconclusive, "Lacking: 1 faults happened; it takes 2."},
+		{"not read to the end", good[:3], Minimum{Acknowledged: 1, Read: 1, Faults: 1}, Inconclusive, "0 of 1 partitions were read to the end"},
 		{"nothing at all", nil, Minimum{}, Inconclusive, "0 of 0 partitions"},
-		{"little, and broken", at(sent("p", "a", 0), final()), Minimum{9, 9, 9}, Broken, "Found: lost write, 1 times"},
+		{"little, and broken", at(sent("p", "a", 0), final()), Minimum{Acknowledged: 9, Read: 9, Faults: 9}, Broken, "Found: lost write, 1 times"},
 	} {
 		r := Check(c.history, c.enough)
 		if r.Verdict() != c.want || !strings.Contains(r.String(), c.says) {

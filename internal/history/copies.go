@@ -12,6 +12,7 @@ func (c *checker) checkCopies(sorted []*Op) {
 			copies[op.Source] = append(copies[op.Source], op)
 		}
 	}
+	c.report.Copied = len(copies)
 	for _, op := range sorted {
 		if op.Kind != Send || op.Source == "" {
 			continue

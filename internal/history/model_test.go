@@ -152,7 +152,7 @@ func simulated(seed uint64) *world {
 func TestNothingFalse(t *testing.T) {
 	for seed := range uint64(300) {
 		w := simulated(seed)
-		if r := Check(w.history, Minimum{10, 10, 0}); r.Verdict() != Fine {
+		if r := Check(w.history, Minimum{Acknowledged: 10, Read: 10, Faults: 0}); r.Verdict() != Fine {
 			t.Fatalf("seed %d:\n%s", seed, r)
 		}
 	}

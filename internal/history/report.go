@@ -13,6 +13,8 @@ type Minimum struct {
 	Acknowledged int // sends, by all in-sync replicas
 	Read         int // records, by any client
 	Faults       int
+	Committed    int // transactions
+	Copied       int // records, by copiers whose transaction is there in the end
 }
 
 // Verdict is what a report comes to.
@@ -47,6 +49,10 @@ type Report struct {
 	Polls        int
 	RecordsRead  int
 	Finals       int // partitions that were read as a whole in the end
+	Committed    int // transactions
+	Aborted      int // likewise; of what is left nobody knows the end
+	Unended      int
+	Copied       int // sources of copies that are there in the end
 	Faults       map[string]int
 
 	Found   map[string]*Found
@@ -77,6 +83,15 @@ func newReport(h History, enough Minimum) *Report {
 			}
 		case Poll:
 			r.Polls++
+		case Commit, Abort:
+			switch {
+			case op.Outcome != OK:
+				r.Unended++
+			case op.Kind == Commit:
+				r.Committed++
+			default:
+				r.Aborted++
+			}
 		case Fault:
 			r.Faults[op.Fault]++
 		}
@@ -126,6 +141,12 @@ func (r *Report) Lacking() []string {
 	if r.RecordsRead < r.enough.Read {
 		lacking = append(lacking, fmt.Sprintf("%d records were read; it takes %d", r.RecordsRead, r.enough.Read))
 	}
+	if r.Committed < r.enough.Committed {
+		lacking = append(lacking, fmt.Sprintf("%d transactions were committed; it takes %d", r.Committed, r.enough.Committed))
+	}
+	if r.Copied < r.enough.Copied {
+		lacking = append(lacking, fmt.Sprintf("%d records were copied; it takes %d", r.Copied, r.enough.Copied))
+	}
 	if faults := sum(r.Faults); faults < r.enough.Faults {
 		lacking = append(lacking, fmt.Sprintf("%d faults happened; it takes %d", faults, r.enough.Faults))
 	}
@@ -161,6 +182,9 @@ func (r *Report) String() string {
 	line("Done: in %v, %d clients sent %d records to %d partitions: %d acknowledged, %d failed, %d unknown.",
 		r.Length.Round(time.Millisecond), r.Clients, sum(map[string]int{"": r.Sent[OK], "f": r.Sent[Failed], "u": r.Sent[Unknown]}), r.Partitions, r.Sent[OK], r.Sent[Failed], r.Sent[Unknown])
 	line("      %d polls returned %d records, the final reads of %d partitions included.", r.Polls, r.RecordsRead, r.Finals)
+	if r.Committed+r.Aborted+r.Unended > 0 {
+		line("      %d transactions committed, %d aborted, of %d nobody knows; %d records were copied.", r.Committed, r.Aborted, r.Unended, r.Copied)
+	}
 	var faults []string
 	for _, name := range slices.Sorted(maps.Keys(r.Faults)) {
 		faults = append(faults, fmt.Sprintf("%s %d", name, r.Faults[name]))

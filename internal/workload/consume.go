@@ -12,11 +12,16 @@ import (
 	"github.com/stromkafka/strom/internal/history"
 )
 
-// consumer reads all partitions from their beginning. Once in rewind, if that is
-// not zero, it goes back to an earlier record of one of them.
-func (o *Options) consumer(name string, rewind time.Duration) func(context.Context) error {
+// consumer reads all partitions from their beginning, what is committed of
+// transactions or, uncommitted, everything. Once in rewind, if that is not zero, it
+// goes back to an earlier record of one of them.
+func (o *Options) consumer(name string, uncommitted bool, rewind time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error {
-		client, err := o.client(name, kgo.ConsumePartitions(o.offsets(kgo.NewOffset().AtStart())), kgo.FetchMaxWait(500*time.Millisecond))
+		isolation := kgo.ReadCommitted()
+		if uncommitted {
+			isolation = kgo.ReadUncommitted()
+		}
+		client, err := o.client(name, kgo.ConsumePartitions(o.offsets(kgo.NewOffset().AtStart())), kgo.FetchMaxWait(500*time.Millisecond), kgo.FetchIsolationLevel(isolation))
 		if err != nil {
 			return err
 		}
@@ -27,7 +32,7 @@ func (o *Options) consumer(name string, rewind time.Duration) func(context.Conte
 		ends := map[history.Partition]int64{}
 		moved := now
 		for ctx.Err() == nil {
-			o.poll(ctx, client, name, ends)
+			o.poll(ctx, client, name, uncommitted, ends)
 			if rewind > 0 && o.Record.Now()-moved > rewind {
 				moved = o.Record.Now()
 				o.rewind(client, name, ends, rng)
@@ -38,11 +43,11 @@ func (o *Options) consumer(name string, rewind time.Duration) func(context.Conte
 }
 
 // poll records what one poll returned, and where it ended.
-func (o *Options) poll(ctx context.Context, client *kgo.Client, name string, ends map[history.Partition]int64) {
+func (o *Options) poll(ctx context.Context, client *kgo.Client, name string, uncommitted bool, ends map[history.Partition]int64) {
 	// However little there is, a consumer that goes back must get to do so.
 	waiting, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	op := history.Op{Kind: history.Poll, Client: name, Begin: o.Record.Now()}
+	op := history.Op{Kind: history.Poll, Client: name, Uncommitted: uncommitted, Begin: o.Record.Now()}
 	fetches := client.PollFetches(waiting)
 	op.End = o.Record.Now()
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
@@ -83,10 +88,11 @@ func (o *Options) rewind(client *kgo.Client, name string, ends map[history.Parti
 }
 
 // ReadAll reads every partition from its start to its end, once all faults are
-// healed, and records that. The end is where the leader says, and not before all
-// that was acknowledged.
+// healed, and records that: what is committed of transactions, of which none is open
+// for long. The end is where the leader says, and not before all that was
+// acknowledged.
 func (o Options) ReadAll(ctx context.Context) error {
-	client, err := o.client("final", kgo.ConsumePartitions(o.offsets(kgo.NewOffset().AtStart())))
+	client, err := o.client("final", kgo.ConsumePartitions(o.offsets(kgo.NewOffset().AtStart())), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
 	if err != nil {
 		return err
 	}
@@ -96,13 +102,13 @@ func (o Options) ReadAll(ctx context.Context) error {
 		return err
 	}
 	begin := o.Record.Now()
-	reads := map[history.Partition]*history.Read{}
+	reads, next := map[history.Partition]*history.Read{}, map[history.Partition]int64{}
 	for _, p := range o.partitions() {
 		reads[p] = &history.Read{Partition: p}
 	}
 	missing := func() (n int) {
-		for p, r := range reads {
-			if end := ends[p]; end > 0 && (len(r.Offsets) == 0 || r.Offsets[len(r.Offsets)-1] < end-1) {
+		for p := range reads {
+			if next[p] < ends[p] {
 				n++
 			}
 		}
@@ -114,18 +120,21 @@ func (o Options) ReadAll(ctx context.Context) error {
 			return fmt.Errorf("%d of %d partitions could not be read to their end: %w", missing(), len(reads), ctx.Err())
 		}
 		fetches.EachPartition(func(f kgo.FetchTopicPartition) {
-			more := readOf(f)
-			r := reads[more.Partition]
-			r.Offsets, r.Values = append(r.Offsets, more.Offsets...), append(r.Values, more.Values...)
+			p := history.Partition{Topic: f.Topic, Index: f.Partition}
+			r := reads[p]
 			for _, record := range f.Records {
-				r.Epochs = append(r.Epochs, fmt.Sprintf("%d/%d", record.ProducerID, record.ProducerEpoch))
+				next[p] = record.Offset + 1
+				if !record.Attrs.IsControl() {
+					r.Offsets, r.Values = append(r.Offsets, record.Offset), append(r.Values, valueOf(record.Value))
+					r.Epochs = append(r.Epochs, fmt.Sprintf("%d/%d", record.ProducerID, record.ProducerEpoch))
+				}
 			}
 		})
 	}
 	for _, r := range reads {
 		o.Record.Add(history.Op{Kind: history.Final, Client: "final", Begin: begin, End: o.Record.Now(), Reads: []history.Read{*r}})
 	}
-	return nil
+	return o.position(ctx, client)
 }
 
 // endPatience is how long a leader may take to learn again how much is

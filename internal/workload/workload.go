@@ -24,6 +24,10 @@ type Options struct {
 	// Dial makes the clients' connections; nil is TCP.
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
 	Topics map[string]int32 // partitions by topic
+	// Transactions are how many transactional producers there are besides.
+	Transactions int
+	// Copies, if not zero, is between two of the topics.
+	Copies Copies
 	// Every is the time between two sends of one producer to one partition.
 	Every  time.Duration
 	Size   int // of a record's value, about
@@ -42,6 +46,15 @@ func backoff(tries int) time.Duration {
 
 // client makes a client that finds a new leader as soon as it can.
 func (o *Options) client(id string, more ...kgo.Opt) (*kgo.Client, error) {
+	client, err := kgo.NewClient(append(o.common(id), more...)...)
+	if err != nil {
+		return nil, fmt.Errorf("client %s: %w", id, err)
+	}
+	return client, nil
+}
+
+// common is what all clients have in common.
+func (o *Options) common(id string) []kgo.Opt {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(o.Seeds...), kgo.ClientID(id), kgo.MetadataMinAge(50 * time.Millisecond), kgo.RetryBackoffFn(backoff),
 		kgo.DialTimeout(2 * time.Second), kgo.RequestTimeoutOverhead(3 * time.Second), kgo.RecordPartitioner(kgo.ManualPartitioner()),
@@ -52,11 +65,7 @@ func (o *Options) client(id string, more ...kgo.Opt) (*kgo.Client, error) {
 	if o.Dial != nil {
 		opts = append(opts, kgo.Dialer(o.Dial))
 	}
-	client, err := kgo.NewClient(append(opts, more...)...)
-	if err != nil {
-		return nil, fmt.Errorf("client %s: %w", id, err)
-	}
-	return client, nil
+	return opts
 }
 
 // partitions are all that the clients work on.
@@ -93,7 +102,13 @@ func (o Options) Run(ctx context.Context) error {
 	all := []func(context.Context) error{
 		o.producer("plain", -1, false, o.partitions()), o.producer("leader", 1, false, o.partitions()), o.once,
 		o.producer("idempotent", -1, true, o.partitions()),
-		o.consumer("reader", 0), o.consumer("rereader", 2*time.Second),
+		o.consumer("reader", false, 0), o.consumer("rereader", true, 2*time.Second),
+	}
+	for i := range o.Transactions {
+		all = append(all, o.transactor(fmt.Sprintf("transactor-%d", i+1)))
+	}
+	if o.Copies.From != "" {
+		all = append(all, o.copier("copier-1"), o.copier("copier-2"))
 	}
 	for _, run := range all {
 		running.Go(func() {

@@ -17,8 +17,8 @@ import (
 // every send has an outcome, and nothing false is found.
 func TestOneNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := stromtest.Start(t, stromtest.Options{InProcess: true})
-		topics := map[string]int32{"a": 2, "b": 1}
+		b := stromtest.Start(t, stromtest.Options{InProcess: true, Config: map[string]string{"group.initial.rebalance.delay.ms": "0"}})
+		topics := map[string]int32{"a": 2, "b": 1, "c": 2}
 		admin := kadm.NewClient(b.Client())
 		for name, partitions := range topics {
 			if _, err := admin.CreateTopic(t.Context(), partitions, 1, nil, name); err != nil {
@@ -26,7 +26,7 @@ func TestOneNode(t *testing.T) {
 			}
 		}
 		o := workload.Options{Seeds: []string{b.Bootstrap()}, Dial: b.Dial, Topics: topics, Every: 50 * time.Millisecond, Size: 100,
-			Record: workload.NewRecorder(), Patience: 10 * time.Second}
+			Record: workload.NewRecorder(), Patience: 10 * time.Second, Transactions: 2, Copies: workload.Copies{From: "a", To: "c"}}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- o.Run(ctx) }()
@@ -45,7 +45,7 @@ func TestOneNode(t *testing.T) {
 		if err := o.ReadAll(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		r := history.Check(o.Record.History(), history.Minimum{Acknowledged: 1000, Read: 3000, Faults: 2})
+		r := history.Check(o.Record.History(), history.Minimum{Acknowledged: 1000, Read: 3000, Faults: 2, Committed: 100, Copied: 500})
 		if r.Verdict() != history.Fine {
 			t.Error(r)
 		}
