@@ -66,7 +66,7 @@ func newClassic(g *group) *classic {
 	return &classic{id: g.id, written: -1, since: -1, members: newRoster(), invited: map[string]struct{}{}, unsynced: map[string]struct{}{}}
 }
 
-func (c *classic) typeName() string     { return "Classic" }
+func (c *classic) typeName() string     { return "classic" }
 func (c *classic) protocolType() string { return c.protocol }
 func (c *classic) stateName() string    { return c.state.String() }
 func (c *classic) isEmpty() bool        { return c.state == empty }
@@ -275,6 +275,9 @@ func (c *classic) load(v *wire.GroupMetadataValue) {
 		rebalance := in.RebalanceTimeout
 		if rebalance == -1 {
 			rebalance = in.SessionTimeout
+		}
+		if c.members.has(in.MemberID, in.GroupInstanceID) {
+			continue // no coordinator writes that
 		}
 		c.members.add(&member{
 			id: in.MemberID, instance: in.GroupInstanceID, clientID: in.ClientID, clientHost: in.ClientHost,

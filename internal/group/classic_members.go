@@ -89,6 +89,14 @@ func (r *roster) first() string {
 	return r.order[0].id
 }
 
+// has reports whether a member has the id or the instance.
+func (r *roster) has(id string, instance *string) bool {
+	if instance != nil && r.static[*instance] != "" {
+		return true
+	}
+	return r.byID[id] != nil
+}
+
 func (r *roster) add(m *member) {
 	r.byID[m.id] = m
 	r.order = append(r.order, m)

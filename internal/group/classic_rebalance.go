@@ -1,6 +1,10 @@
 package group
 
-import "github.com/stromkafka/strom/internal/kerr"
+import (
+	"time"
+
+	"github.com/stromkafka/strom/internal/kerr"
+)
 
 // rebalance begins a rebalance if there is none, and ends the joining if it waits
 // for nobody.
@@ -45,8 +49,13 @@ func (c *classic) prepare(m *Machine) {
 	}
 }
 
+// leastWait is how long a rebalance waits at least before it looks again: members
+// may ask for no time at all, and those who keep their place without joining would
+// have the time looked at again and again.
+const leastWait = 100 * time.Millisecond
+
 func (c *classic) awaitJoins(m *Machine) {
-	m.alarms.set(alarm{what: classicJoin, group: c.id}, m.now.Add(c.members.rebalanceTimeout()))
+	m.alarms.set(alarm{what: classicJoin, group: c.id}, m.now.Add(max(c.members.rebalanceTimeout(), leastWait)))
 }
 
 // rangClassic is an alarm of a classic group. Alarms of groups that have become

@@ -20,7 +20,7 @@ type consumers struct {
 
 func newConsumers(id string) *consumers { return &consumers{id: id, Group: consumer.New(id)} }
 
-func (k *consumers) typeName() string             { return "Consumer" }
+func (k *consumers) typeName() string             { return "consumer" }
 func (k *consumers) protocolType() string         { return consumerProtocol }
 func (k *consumers) stateName() string            { return k.StateName() }
 func (k *consumers) isEmpty() bool                { return k.Empty() }

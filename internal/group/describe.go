@@ -1,18 +1,23 @@
 package group
 
 import (
+	"cmp"
+	"slices"
 	"strings"
+	"unicode/utf16"
 
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/machine"
 	"github.com/stromkafka/strom/internal/wire"
 )
 
-// list is ListGroups for this partition, in the order of the ids. Filters of
+// list is ListGroups for this partition, in the order of Kafka's hash table. Filters of
 // states and types (KIP-518, KIP-848) do not mind upper and lower case.
 func (m *Machine) list(t machine.Token, r *wire.ListGroupsRequest) {
 	out := &wire.ListGroupsResponse{Groups: []wire.ListGroupsResponseGroup{}}
-	for _, id := range m.ids() {
+	ids := m.ids()
+	slices.SortStableFunc(ids, func(a, b string) int { return cmp.Compare(javaSlot(a), javaSlot(b)) })
+	for _, id := range ids {
 		k := m.groups[id].kind
 		if !oneOf(r.StatesFilter, k.stateName()) || !oneOf(r.TypesFilter, k.typeName()) {
 			continue
@@ -22,6 +27,16 @@ func (m *Machine) list(t machine.Token, r *wire.ListGroupsRequest) {
 		})
 	}
 	m.reply(t, out)
+}
+
+// javaSlot is where a string is in a very large hash table of Kafka's coordinators,
+// which tools show groups in the order of: Fibonacci hashing of String.hashCode.
+func javaSlot(s string) uint64 {
+	var hash int32
+	for _, unit := range utf16.Encode([]rune(s)) {
+		hash = 31*hash + int32(unit)
+	}
+	return uint64(int64(hash)) * 0x9e3779b97f4a7c15 // 2^64 / the golden ratio
 }
 
 func oneOf(filter []string, s string) bool {

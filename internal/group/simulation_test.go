@@ -56,15 +56,18 @@ func TestSimulation(t *testing.T) {
 		all.add(s.tally)
 	}
 	t.Logf("%+v", all)
-	if all.assigned == 0 || all.refused == 0 || all.failovers == 0 || all.replaced == 0 || all.swept == 0 || all.unstable == 0 || all.dropped == 0 {
+	if all.assigned == 0 || all.refused == 0 || all.failovers == 0 || all.replaced == 0 || all.swept == 0 || all.unstable == 0 || all.dropped == 0 ||
+		all.beats == 0 || all.converted == 0 {
 		t.Errorf("not everything has happened: %+v", all)
 	}
 }
 
 // tally counts what has happened, to show that it does.
-type tally struct{ joined, assigned, refused, failovers, replaced, swept, unstable, fenced, dropped int }
+type tally struct{ beats, converted, joined, assigned, refused, failovers, replaced, swept, unstable, fenced, dropped int }
 
 func (t *tally) add(o tally) {
+	t.beats += o.beats
+	t.converted += o.converted
 	t.joined += o.joined
 	t.assigned += o.assigned
 	t.refused += o.refused
@@ -88,6 +91,9 @@ type client struct {
 	others     []string // members of the generation, if it leads
 	waits      machine.Token
 	topics     []string
+
+	modern bool // speaks the consumer protocol (KIP-848); generation is its epoch
+	owned  []wire.ConsumerGroupHeartbeatTopicPartitions
 }
 
 // generation is what all members of one must agree on.
@@ -111,6 +117,7 @@ type simulation struct {
 	held        map[model.ProducerID]map[place]int64
 	unsure      map[place]bool // what need not be: something may have taken it away
 	topicIDs    int
+	kinds       map[string]string // of the groups that have members
 }
 
 func newSimulation(seed uint64) *simulation {
@@ -118,6 +125,7 @@ func newSimulation(seed uint64) *simulation {
 		shell: newShell(), rng: rand.New(rand.NewPCG(seed, 11)), handlers: map[machine.Token]func(any, error){},
 		generations: map[string]*generation{}, newest: map[string]int32{},
 		committed: map[place]int64{}, held: map[model.ProducerID]map[place]int64{}, unsure: map[place]bool{},
+		kinds: map[string]string{},
 	}
 	s.config.Classic.InitialDelay = time.Duration(s.rng.IntN(3)) * time.Second
 	if s.rng.IntN(3) == 0 {
@@ -127,8 +135,8 @@ func newSimulation(seed uint64) *simulation {
 	s.wrote = func(r machine.Record, _ machine.Producer) {
 		if r.Value == nil {
 			s.tally.swept++
-			s.groupGone(r.Key)
 		}
+		s.kindChanged(r)
 	}
 	for i := range 6 {
 		c := &client{name: fmt.Sprintf("client%d", i), group: fmt.Sprintf("g%d", s.rng.IntN(2))}
@@ -136,20 +144,34 @@ func newSimulation(seed uint64) *simulation {
 			instance := fmt.Sprintf("i%d", s.rng.IntN(3))
 			c.instance = &instance
 		}
+		c.modern = seed%2 == 1 && s.rng.IntN(3) == 0
 		s.clients = append(s.clients, c)
 	}
 	s.img = s.image("t0", "t1", "t2")
 	return s
 }
 
-// groupGone: the next group of that name counts its generations anew.
-func (s *simulation) groupGone(key []byte) {
-	var k wire.GroupMetadataKey
-	if kind, b, err := wire.CutNumber(key); err != nil || kind != wire.GroupMetadataRecord || wire.Decode(b, 0, &k) != nil {
+// kindChanged: a group that is deleted, or goes over to another protocol, counts
+// its generations anew.
+func (s *simulation) kindChanged(r machine.Record) {
+	kind, b, err := wire.CutNumber(r.Key)
+	if err != nil || r.Value != nil || kind != wire.GroupMetadataRecord && kind != wire.ConsumerGroupMetadataRecord {
 		return
 	}
-	delete(s.newest, k.Group)
-	maps.DeleteFunc(s.generations, func(g string, _ *generation) bool { return strings.HasPrefix(g, k.Group+" ") })
+	known := wire.GroupRecords[kind]
+	k := known.Key()
+	if wire.Decode(b, 0, k) != nil {
+		return
+	}
+	group := ""
+	switch k := k.(type) {
+	case *wire.GroupMetadataKey:
+		group = k.Group
+	case *wire.ConsumerGroupMetadataKey:
+		group = k.GroupID
+	}
+	delete(s.newest, group)
+	maps.DeleteFunc(s.generations, func(g string, _ *generation) bool { return strings.HasPrefix(g, group+" ") })
 }
 
 func (s *simulation) note(format string, args ...any) {
@@ -172,8 +194,17 @@ func (s *simulation) image(names ...string) *metadata.Image {
 			s.topicIDs++
 			id[14] = byte(s.topicIDs)
 		}
-		if err := d.Apply(&wire.TopicRecord{Name: name, TopicID: model.UUID(id)}, 0); err != nil {
-			panic(err)
+		records := []wire.Record{&wire.TopicRecord{Name: name, TopicID: model.UUID(id)}}
+		for p := range int32(3) {
+			r := &wire.PartitionRecord{}
+			r.Reset()
+			r.PartitionID, r.TopicID, r.Leader, r.Replicas, r.ISR, r.Directories = p, model.UUID(id), 1, []int32{1}, []int32{1}, make([]model.UUID, 1)
+			records = append(records, r)
+		}
+		for _, r := range records {
+			if err := d.Apply(r, 0); err != nil {
+				panic(err)
+			}
 		}
 	}
 	img, _ := d.Image(0, 0)
@@ -184,6 +215,7 @@ func (s *simulation) run(steps int) error {
 	s.start()
 	for range steps {
 		s.step()
+		s.countConversions()
 		if err := s.check(); s.err == nil && err != nil {
 			s.err = err
 		}
@@ -193,6 +225,21 @@ func (s *simulation) run(steps int) error {
 	}
 	s.finish()
 	return s.err
+}
+
+// countConversions counts groups that have gone over to another protocol with
+// members in them.
+func (s *simulation) countConversions() {
+	for id, g := range s.m.groups {
+		if name := g.kind.typeName(); !g.kind.isEmpty() && s.kinds[id] != name {
+			if s.kinds[id] != "" {
+				s.tally.converted++
+			}
+			s.kinds[id] = name
+		} else if g.kind.isEmpty() {
+			delete(s.kinds, id)
+		}
+	}
 }
 
 // finish ends a run: appends work, time passes, and nobody waits for ever.
@@ -316,6 +363,10 @@ func (s *simulation) act(c *client) {
 	if c.waits != 0 && s.rng.IntN(20) > 0 {
 		return
 	}
+	if c.modern {
+		s.actModern(c)
+		return
+	}
 	switch n := s.rng.IntN(20); {
 	case n == 0: // it forgets everything: another process of that name
 		c.member, c.generation = "", 0
@@ -380,6 +431,9 @@ func (s *simulation) joined(c *client, r *wire.JoinGroupResponse, replaces bool)
 	}
 	s.newest[c.group] = r.GenerationID
 	g := s.generation(c.group, r.GenerationID)
+	if s.m.classic(c.group) == nil { // in a consumer group everybody is alone with the coordinator
+		g = &generation{assignments: map[string]string{}}
+	}
 	if g.protocol == "" {
 		g.protocol = *r.ProtocolName
 	}
@@ -427,6 +481,9 @@ func (s *simulation) sync(c *client) {
 		}
 		s.tally.assigned++
 		g := s.generation(c.group, generation)
+		if s.m.classic(c.group) == nil {
+			return
+		}
 		if was, ok := g.assignments[member]; ok && was != string(r.Assignment) {
 			s.fail("%s has been assigned %q and %q in generation %d", member, was, r.Assignment, generation)
 		}
@@ -454,6 +511,48 @@ func (s *simulation) leave(c *client) {
 	q := &wire.LeaveGroupRequest{GroupID: c.group, Members: []wire.LeaveGroupRequestMember{{MemberID: c.member, GroupInstanceID: c.instance}}}
 	c.member, c.generation = "", 0
 	s.send(q, 5, c.name, func(any, error) {})
+}
+
+// actModern is what a member of the consumer protocol does next.
+func (s *simulation) actModern(c *client) {
+	switch n := s.rng.IntN(10); {
+	case n == 0 && c.generation > 0: // it leaves, for good or as a static member does
+		c.generation = -1 - int32(s.rng.IntN(2))
+		if c.instance == nil {
+			c.generation = -1
+		}
+	case n < 3 && c.generation > 0:
+		s.commit(c.group, c.member, c.instance, c.generation)
+		return
+	}
+	q := &wire.ConsumerGroupHeartbeatRequest{GroupID: c.group, MemberID: c.member, MemberEpoch: c.generation, InstanceID: c.instance, RebalanceTimeoutMS: -1}
+	if c.generation == 0 {
+		if c.member == "" || s.rng.IntN(3) == 0 {
+			s.ids++
+			c.member = fmt.Sprintf("%s-modern%d", c.name, s.ids)
+		}
+		q.MemberID = c.member
+		q.RebalanceTimeoutMS = 5000
+		q.SubscribedTopicNames = []string{fmt.Sprintf("t%d", s.rng.IntN(3))}
+		q.TopicPartitions, c.owned = []wire.ConsumerGroupHeartbeatTopicPartitions{}, nil
+	} else if s.rng.IntN(2) == 0 && c.owned != nil {
+		q.TopicPartitions = c.owned
+	}
+	s.send(q, 1, c.name, func(response any, err error) {
+		if err != nil {
+			return
+		}
+		r := response.(*wire.ConsumerGroupHeartbeatResponse)
+		if r.ErrorCode != 0 || r.MemberEpoch < 0 {
+			c.generation, c.owned = 0, nil
+			return
+		}
+		s.tally.beats++
+		c.generation = r.MemberEpoch
+		if r.Assignment != nil {
+			c.owned = r.Assignment.TopicPartitions
+		}
+	})
 }
 
 func (s *simulation) spot() (spot, *metadata.Topic) {
@@ -560,7 +659,7 @@ func (s *simulation) maybeExpired() {
 // look compares the offsets of a group with what was acknowledged.
 func (s *simulation) look() {
 	group := []string{"g0", "g1", "simple"}[s.rng.IntN(3)]
-	s.send(FetchOffsets{Group: &wire.OffsetFetchRequestGroup{GroupID: group}, RequireStable: s.rng.IntN(2) == 0}, 9, "admin", func(response any, _ error) {
+	s.send(FetchOffsets{Group: &wire.OffsetFetchRequestGroup{GroupID: group, MemberEpoch: -1}, RequireStable: s.rng.IntN(2) == 0}, 9, "admin", func(response any, _ error) {
 		got := map[place]int64{}
 		unstable := map[place]bool{}
 		for _, t := range response.(*wire.OffsetFetchResponseGroup).Topics {
