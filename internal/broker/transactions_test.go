@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/stromkafka/strom/internal/broker/brokertest"
 )
@@ -250,6 +251,37 @@ func TestTransactionsOverRestarts(t *testing.T) {
 	c.expectCommitted("t", "a", "b", "c", "d", "f")
 }
 
+// The power goes in the middle of transactions: what a producer was told to be
+// committed is there, whole; what it was not told about is there whole or not at all.
+func TestTransactionsOverPowerLoss(t *testing.T) {
+	c := single(t, nil)
+	if _, err := c.admin.CreateTopic(c.ctx, 2, 1, nil, "t"); err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for seed := range 6 {
+		p := c.producer("id")
+		committed, open := fmt.Sprint(seed, "a"), fmt.Sprint(seed, "b")
+		c.transact(p, "t", kgo.TryCommit, committed+"0", committed+"1")
+		want = append(want, committed+"0", committed+"1")
+		c.begin(p, "t", open+"0", open+"1")
+		ended := make(chan error, 1)
+		if seed%2 == 1 { // the commit is under way, whatever becomes of it
+			go func() { ended <- p.EndTransaction(c.ctx, kgo.TryCommit) }()
+		} else {
+			ended <- errors.New("was not asked for")
+		}
+		c.Nodes[1].PowerLoss(uint64(seed))
+		c.Nodes[1].Start()
+		err := <-ended
+		c.transact(c.producer("id"), "t", kgo.TryAbort, "nothing")
+		if err == nil || seed%2 == 1 && len(c.stable("t")) > len(want) {
+			want = append(want, open+"0", open+"1")
+		}
+		c.expectCommitted("t", want...)
+	}
+}
+
 // Coordinators move when their brokers are killed, in the middle of transactions
 // too. Each transaction ends as its producer was told; of one that the producer
 // was told nothing about, all or nothing is there.
@@ -459,4 +491,71 @@ func (c *cluster) transaction(p *kgo.Client, name string, commit bool, told map[
 	}
 	told[name] = bool(how)
 	return true
+}
+
+// Under the older levels of transaction.version clients add partitions themselves,
+// and the epoch stays from one transaction to the next.
+func TestTransactionsOfOlderVersions(t *testing.T) {
+	for _, level := range []int16{1, 0} {
+		t.Run(fmt.Sprint(level), func(t *testing.T) {
+			c := single(t, nil)
+			if _, err := c.admin.CreateTopic(c.ctx, 2, 1, nil, "t"); err != nil {
+				t.Fatal(err)
+			}
+			c.feature("transaction.version", level)
+			p := c.producer("id")
+			c.transact(p, "t", kgo.TryCommit, "a", "b")
+			epoch := c.state("id").ProducerEpoch
+			c.transact(p, "t", kgo.TryAbort, "c")
+			c.transact(p, "t", kgo.TryCommit, "d", "e")
+			if now := c.state("id").ProducerEpoch; now != epoch {
+				t.Errorf("epoch %d, then %d", epoch, now)
+			}
+			c.begin(p, "t", "f")
+			c.Nodes[1].Kill()
+			c.Nodes[1].Start()
+			c.transact(c.producer("id"), "t", kgo.TryCommit, "g")
+			if err := p.EndTransaction(c.ctx, kgo.TryCommit); err == nil {
+				t.Error("a zombie has committed")
+			}
+			c.expectCommitted("t", "a", "b", "d", "e", "g")
+			c.copyOnce(20)
+		})
+	}
+}
+
+// copyOnce copies n records in a transaction of a group, and nothing the second time.
+func (c *cluster) copyOnce(n int) {
+	c.t.Helper()
+	for _, topic := range []string{"in", "out"} {
+		if _, err := c.admin.CreateTopic(c.ctx, 2, 1, nil, topic); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	var want []string
+	for i := range n {
+		want = append(want, fmt.Sprintf("%03d", i))
+		if err := c.put(c.client, "in", want[i]); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	c.work("worker", n/2, kgo.TryCommit)
+	c.work("worker", n/2, kgo.TryCommit)
+	c.expectCommitted("out", want...)
+}
+
+// feature sets the level of a feature, down too.
+func (c *cluster) feature(name string, level int16) {
+	c.t.Helper()
+	q := kmsg.NewPtrUpdateFeaturesRequest()
+	f := kmsg.NewUpdateFeaturesRequestFeatureUpdate()
+	f.Feature, f.MaxVersionLevel, f.UpgradeType, f.AllowDowngrade = name, level, 2, true
+	q.FeatureUpdates = append(q.FeatureUpdates, f)
+	r, err := q.RequestWith(c.ctx, c.client)
+	if err == nil {
+		err = kerr.ErrorForCode(r.ErrorCode)
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
 }

@@ -66,9 +66,11 @@ func (m *Machine) complete(now int64, id string) machine.Effects {
 	t := m.txns[id]
 	effects := m.change(id, t.completed(now), staged{lastEpoch: t.lastEpoch})
 	if w, ok := m.lingering[id]; ok {
-		// Gone even if the append is refused: then the shell answers with that.
+		// Gone even if the append is refused: then the shell answers with that. It
+		// need not wait for this record: what the answer says was committed before
+		// the first marker was sent.
 		delete(m.lingering, id)
-		effects.Replies = reply(w.token, w.reply).Replies
+		effects.Replies = early(w.token, w.reply).Replies
 	}
 	return effects
 }

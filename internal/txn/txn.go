@@ -220,7 +220,8 @@ func reply(t machine.Token, response any) machine.Effects {
 	return machine.Effects{Replies: []machine.Reply{{Token: t, Response: response}}}
 }
 
-// early answers with an error that says "later" or is in the request itself.
+// early answers with what cannot be taken back: an error that says "later" or is in
+// the request itself, or what is committed already.
 func early(t machine.Token, response any) machine.Effects {
 	e := reply(t, response)
 	for i := range e.Replies {
