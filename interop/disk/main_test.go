@@ -138,7 +138,7 @@ func (n *node) read(topic string, partition int32, opts ...kgo.Opt) []*kgo.Recor
 	defer cancel()
 	cl := n.client(append(opts, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().AtStart()}}))...)
 	defer cl.Close()
-	ends, err := kadm.NewClient(cl).ListCommittedOffsets(ctx, topic)
+	ends, err := kadm.NewClient(cl).ListEndOffsets(ctx, topic)
 	if err != nil {
 		n.t.Fatal(err)
 	}
