@@ -107,6 +107,7 @@ func (n *node) serveClients() {
 	routes.Handle(wire.KeyAlterConfigs, &admin.AlterConfigs{Forwarder: forwarder, View: &n.view, Static: v, NodeID: n.config.ID})
 	routes.Handle(wire.KeyIncrementalAlterConfigs, &admin.IncrementalAlterConfigs{Forwarder: forwarder, View: &n.view, Static: v, NodeID: n.config.ID, Loggers: n.loggers, Authorizer: n.auth})
 	routes.Handle(wire.KeyListConfigResources, &admin.ListConfigResources{View: &n.view, Authorizer: n.auth})
+	routes.Handle(wire.KeyAlterReplicaLogDirs, &admin.AlterReplicaLogDirs{Partitions: n.replicas, View: &n.view, NodeID: n.config.ID, Authorizer: n.auth})
 	routes.Handle(wire.KeyDescribeLogDirs, &admin.DescribeLogDirs{Partitions: n.replicas, View: &n.view, NodeID: n.config.ID, Space: n.space, Authorizer: n.auth})
 	routes.Handle(wire.KeyCreatePartitions, &admin.CreatePartitions{Forwarder: forwarder, View: &n.view})
 	routes.Handle(wire.KeyElectLeaders, &admin.ElectLeaders{Forwarder: forwarder})

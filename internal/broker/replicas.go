@@ -28,8 +28,9 @@ func (n *node) openReplicas(ctx context.Context) (*replica.Set, error) {
 	}
 	return replica.Open(ctx, replica.Options{
 		Self: n.config.ID, FS: n.fs, Files: n.files, Dirs: dirs, Logger: n.loggers.Logger("replica"), Now: n.now,
-		Config: n.topicConfig, Cleaner: n.cleanerConfig, CaughtUp: n.caughtUp, Brokers: brokers{&n.view},
+		Config: n.topicConfig, Cleaner: n.cleanerConfig, MoveRate: n.moveRate, CaughtUp: n.caughtUp, Brokers: brokers{&n.view},
 		LagMax:          v.MS("replica.lag.time.max.ms"),
+		Movers:          n.movers(),
 		RecoveryThreads: v.Int("num.recovery.threads.per.data.dir"),
 		JournalSize:     int64(v.Int("internal.journal.segment.bytes")),
 		RecoveryPoints:  v.MS("log.flush.offset.checkpoint.interval.ms"),
@@ -147,6 +148,23 @@ func (n *node) cleanerConfig(img *metadata.Image) replica.CleanerConfig {
 		c.Threads = 0
 	}
 	return c
+}
+
+// moveRate is how many bytes a second moves between log directories may copy.
+func (n *node) moveRate(img *metadata.Image) float64 {
+	v, err := n.dynamicValues(img)
+	if err != nil { // topicConfig tells of it
+		v = n.values
+	}
+	return float64(v.Long("replica.alter.log.dirs.io.max.bytes.per.second"))
+}
+
+// movers is how many replicas move between log directories at once.
+func (n *node) movers() int {
+	if !n.values.Has("num.replica.alter.log.dirs.threads") {
+		return 0
+	}
+	return n.values.Int("num.replica.alter.log.dirs.threads")
 }
 
 // The resource types of configurations.

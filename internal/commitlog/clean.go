@@ -91,6 +91,16 @@ func (l *Log) StopCompaction() (resume func()) {
 	}
 }
 
+// PauseCompaction ends a cleaning and lets none begin until the result is called.
+func (l *Log) PauseCompaction() (resume func()) {
+	release := l.StopCompaction()
+	l.compacting.Unlock()
+	return func() {
+		l.compacting.Lock()
+		release()
+	}
+}
+
 func (l *Log) clean(ctx context.Context, c Compaction, o CleanOptions) (Cleaned, error) {
 	w := &cleaning{
 		log: l, ctx: ctx, o: o, cfg: *l.config.Load(), from: c.From, to: c.To,

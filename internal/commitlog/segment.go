@@ -59,9 +59,7 @@ func (s *segment) note(h batch.Batch, size, interval int64) {
 	if s.size == 0 {
 		s.first = h.MaxTimestamp()
 	}
-	if h.MaxTimestamp() > s.max.timestamp {
-		s.max = stamp{h.MaxTimestamp(), h.LastOffset()}
-	}
+	s.noteMax(h)
 	if s.sinceIndex > interval {
 		s.index.add(putPosition(s.base, position{h.LastOffset(), s.size}))
 		s.noteTime()
@@ -70,6 +68,14 @@ func (s *segment) note(h batch.Batch, size, interval int64) {
 	s.size += size
 	s.sinceIndex += size
 	s.next = h.NextOffset()
+}
+
+// noteMax looks at a batch's largest timestamp. One that compaction has emptied
+// has no record with it.
+func (s *segment) noteMax(h batch.Batch) {
+	if h.MaxTimestamp() > s.max.timestamp && h.RecordCount() > 0 {
+		s.max = stamp{h.MaxTimestamp(), h.LastOffset()}
+	}
 }
 
 // noteTime adds the largest timestamp to the time index if it has grown.
@@ -218,9 +224,7 @@ func (s *segment) load() error {
 	}
 	for r.next() {
 		s.next = r.header.NextOffset()
-		if r.header.MaxTimestamp() > s.max.timestamp {
-			s.max = stamp{r.header.MaxTimestamp(), r.header.LastOffset()}
-		}
+		s.noteMax(r.header)
 	}
 	s.loaded = r.err == nil
 	return r.err

@@ -24,7 +24,7 @@ var quotaKeys = []Key{
 		Doc: "Bytes per second that throttled replicas may send as leaders. Set dynamically only."},
 	{Name: "follower.replication.throttled.rate", Type: Long, Default: "9223372036854775807", Valid: atLeast(0), Importance: Medium, Dynamic: ClusterWide, DynamicOnly: true,
 		Doc: "Bytes per second that throttled replicas may receive as followers. Set dynamically only."},
-	{Name: "replica.alter.log.dirs.io.max.bytes.per.second", Type: Long, Default: "9223372036854775807", Valid: atLeast(0), Importance: Medium, Dynamic: ClusterWide, DynamicOnly: true,
+	{Name: "replica.alter.log.dirs.io.max.bytes.per.second", Type: Long, Default: "9223372036854775807", Valid: atLeast(0), Importance: Medium, Dynamic: ClusterWide, DynamicOnly: true, Effect: true,
 		Doc: "Bytes per second for moving replicas between log directories. Set dynamically only."},
 }
 

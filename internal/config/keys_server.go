@@ -8,7 +8,7 @@ var serverKeys = []Key{
 		Doc: "Largest record batch accepted, unless the topic says otherwise with max.message.bytes."},
 	{Name: "num.io.threads", Type: Int, Default: "8", Valid: atLeast(1), Importance: High, Dynamic: ClusterWide,
 		Doc: "Number of threads that handle requests. Strom runs requests on goroutines."},
-	{Name: "num.replica.alter.log.dirs.threads", Type: Int, Null: true, Importance: High,
+	{Name: "num.replica.alter.log.dirs.threads", Type: Int, Null: true, Importance: High, Effect: true,
 		Doc: "Number of threads that move replicas between log directories."},
 	{Name: "background.threads", Type: Int, Default: "10", Valid: atLeast(1), Importance: High, Dynamic: ClusterWide,
 		Doc: "Number of threads for background work."},

@@ -24,6 +24,7 @@ func (s *Set) Apply(c *metadata.Change) {
 	if !s.met {
 		if s.met = s.o.CaughtUp == nil || s.o.CaughtUp(c.To); s.met {
 			s.meet(c.To)
+			s.mover.begun()
 		}
 		return
 	}
@@ -44,9 +45,7 @@ func (s *Set) Apply(c *metadata.Change) {
 // are not this broker's any more are stray, as in Kafka. They are set aside
 // under another name and not deleted, since a mistake here could not be undone.
 func (s *Set) meet(img *metadata.Image) {
-	if s.o.Cleaner != nil {
-		s.cleaner.configure(s.o.Cleaner(img))
-	}
+	s.bound(img)
 	for _, p := range s.Partitions() {
 		a := img.Partition(p.topic, p.name.Index)
 		if a != nil && hosts(a, s.o.Self) {
@@ -315,6 +314,16 @@ func (s *Set) createOne(d *Dir, at placed, unsynced bool) (*Partition, error) {
 	return p, nil
 }
 
+// bound takes over what compaction and moves may use.
+func (s *Set) bound(img *metadata.Image) {
+	if s.o.Cleaner != nil {
+		s.cleaner.configure(s.o.Cleaner(img))
+	}
+	if s.o.MoveRate != nil {
+		s.mover.pace.set(s.o.MoveRate(img))
+	}
+}
+
 // reconfigure gives partitions their new configuration.
 func (s *Set) reconfigure(changed []metadata.ConfigResource) {
 	topics, all := map[string]bool{}, false
@@ -329,8 +338,8 @@ func (s *Set) reconfigure(changed []metadata.ConfigResource) {
 	if !all && len(topics) == 0 {
 		return
 	}
-	if all && s.o.Cleaner != nil {
-		s.cleaner.configure(s.o.Cleaner(s.image))
+	if all {
+		s.bound(s.image)
 	}
 	for _, p := range s.Partitions() {
 		if all || topics[p.name.Topic] {

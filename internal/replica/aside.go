@@ -29,6 +29,7 @@ type doomed struct {
 // have its files open finish.
 func (s *Set) setAside(p *Partition, suffix string) {
 	p.leave(roleGone)
+	s.mover.end(p, errReplaced)
 	s.following.look(p)
 	s.remove(p)
 	p.dir.counted(-1)

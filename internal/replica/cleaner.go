@@ -154,7 +154,7 @@ func (p *Partition) toClean(now time.Time) (what commitlog.Compaction, due bool,
 		return what, false, nil
 	}
 	p.mu.Lock()
-	usable, stable := p.usable() == nil, p.lastStable
+	usable, stable := p.usable() == nil && p.move == nil, p.lastStable
 	p.mu.Unlock()
 	if !usable {
 		return what, false, nil

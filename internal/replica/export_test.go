@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 
+	"github.com/stromkafka/strom/internal/follow"
 	"github.com/stromkafka/strom/internal/model"
 )
 
@@ -38,4 +39,13 @@ func Follow(p *Partition, epoch model.Epoch, records []byte, highWatermark model
 		return err
 	}
 	return p.hear(epoch, highWatermark, 0)
+}
+
+// CutAsFollower cuts the log of a partition that is followed in an epoch.
+func CutAsFollower(p *Partition, epoch model.Epoch, end model.Offset) error {
+	cut, err := p.cutTo(epoch, follow.Placement{Offset: end})
+	if err != nil {
+		return err
+	}
+	return cut.Wait(context.Background())
 }

@@ -147,6 +147,9 @@ func (p *Partition) cutTo(epoch model.Epoch, to follow.Placement) (cut commitlog
 		p.counted = min(p.counted, end)
 		p.known = mark{end, p.appended}
 		p.cutting = noCut
+		if p.move != nil {
+			p.move.cutTo(to)
+		}
 		p.highWatermark = max(min(p.highWatermark, end), p.log.Start())
 		p.lastStable = p.stable()
 		p.dir.moved.Store(true)

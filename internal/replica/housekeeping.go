@@ -225,6 +225,7 @@ func (s *Set) doom(d doomed) {
 // Run must have returned. A directory that fails is left without the mark.
 func (s *Set) Close(epoch model.BrokerEpoch) error {
 	s.following.close()
+	s.mover.close()
 	s.applying.Lock()
 	defer s.applying.Unlock()
 	for _, d := range s.dirs {

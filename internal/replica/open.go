@@ -31,6 +31,7 @@ func Open(ctx context.Context, o Options) (*Set, error) {
 	s := &Set{o: o, image: metadata.Empty, partitions: map[partitionKey]*Partition{}, more: make(chan struct{}, 1)}
 	s.following = newFollowing(s, o.Follow)
 	s.cleaner = newCleaner(s)
+	s.mover = newMover(cmp.Or(o.Movers, len(o.Dirs)))
 	if o.Cleaner != nil {
 		s.cleaner.configure(o.Cleaner(metadata.Empty))
 	}
@@ -40,9 +41,11 @@ func Open(ctx context.Context, o Options) (*Set, error) {
 			waiters: sync.Pool{New: newWaiter}})
 	}
 	s.complete.Store(true)
+	s.settleMoves()
 	if err := s.eachDir(ctx, s.openDir); err != nil {
 		return nil, err
 	}
+	s.resumeMoves()
 	causes := []error{errors.New("all log directories failed")}
 	for _, d := range s.dirs {
 		if d.Err() == nil {
@@ -96,6 +99,10 @@ func (s *Set) openDir(ctx context.Context, d *Dir) error {
 		case !e.IsDir():
 		case ok:
 			names = append(names, name)
+		case strings.HasSuffix(e.Name(), futureSuffix):
+			if of, ok := parseFuture(e.Name()); ok {
+				s.found(future{d, e.Name(), of})
+			}
 		case isDoomed(e.Name()):
 			s.doom(doomed{dir: d, path: d.file(e.Name()), at: s.o.Now()})
 		}

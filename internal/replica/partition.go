@@ -66,6 +66,7 @@ type Partition struct {
 	waiters waiters
 	lows    []*lowWait
 	watches []*Watch
+	move    *move        // into another directory, nil if there is none
 	cutting model.Offset // where a follower is about to cut its log; else noCut
 
 	// appended counts the bytes ever appended through this Partition. known is
@@ -97,6 +98,13 @@ func (p *Partition) Dir() *Dir { return p.dir }
 
 // Size is how many bytes the partition's log takes on disk.
 func (p *Partition) Size() int64 { return p.log.Size() }
+
+// Lag is by how many offsets the log ends below the high watermark.
+func (p *Partition) Lag() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return max(0, int64(p.highWatermark-p.log.End()))
+}
 
 // Status is a consistent look at a partition.
 type Status struct {

@@ -67,6 +67,9 @@ type Options struct {
 	// JournalSize is that of each of the two slots of a directory's journal, and
 	// JournalStep by how much they grow at once; 0 are the journal's own.
 	JournalSize, JournalStep int64
+	Movers                   int // num.replica.alter.log.dirs.threads; 0 is one for each directory
+	// MoveRate is replica.alter.log.dirs.io.max.bytes.per.second; nil is no limit.
+	MoveRate func(img *metadata.Image) float64
 
 	RecoveryPoints time.Duration // log.flush.offset.checkpoint.interval.ms
 	LogStarts      time.Duration // log.flush.start.offset.checkpoint.interval.ms
@@ -95,6 +98,8 @@ type Set struct {
 	dirs      []*Dir
 	following *following
 	cleaner   *cleaner
+	mover     *mover
+	futures   []future // found at the start
 
 	// applying is held by Apply, by housekeeping over the partitions it works
 	// on, and by Close: partitions come and go under it only.
@@ -201,6 +206,7 @@ func (s *Set) in(d *Dir) []*Partition {
 func (s *Set) dirFailed(d *Dir, err error) {
 	s.complete.Store(false)
 	s.o.Logger.Error("log directory is offline until restart", "dir", d.path, "err", err)
+	s.mover.dirFailed(d)
 	for _, p := range s.in(d) {
 		p.leave(roleOffline)
 		s.following.look(p)

@@ -16,8 +16,7 @@ import (
 
 // DescribeLogDirs serves versions 1-5 (KIP-113, 827, 1066) on broker listeners:
 // this broker's log directories with the sizes of the partitions in them. Needs
-// DESCRIBE on the cluster. Left out: replicas that move between directories,
-// which do not exist yet, so that no lag is ever told.
+// DESCRIBE on the cluster.
 type DescribeLogDirs struct {
 	Partitions *replica.Set
 	View       *View
@@ -36,10 +35,17 @@ func (h *DescribeLogDirs) Handle(_ context.Context, r *server.Request) wire.Resp
 		return response
 	}
 	wanted := wantedPartitions(r.Body.(*wire.DescribeLogDirsRequest))
-	byDir := map[*replica.Dir][]*replica.Partition{}
+	byDir := map[*replica.Dir][]replicaInDir{}
 	for _, p := range h.Partitions.Partitions() {
 		if wanted == nil || wanted[p.Name()] {
-			byDir[p.Dir()] = append(byDir[p.Dir()], p)
+			byDir[p.Dir()] = append(byDir[p.Dir()], replicaInDir{p.Name(), p.Size(), p.Lag(), false})
+		}
+	}
+	for _, dir := range h.Partitions.Dirs() {
+		for _, m := range h.Partitions.Moving(dir) {
+			if wanted == nil || wanted[m.Name] {
+				byDir[dir] = append(byDir[dir], replicaInDir{m.Name, m.Size, m.Lag, true})
+			}
 		}
 	}
 	for _, dir := range h.Partitions.Dirs() {
@@ -62,7 +68,14 @@ func wantedPartitions(r *wire.DescribeLogDirsRequest) map[model.Partition]bool {
 	return wanted
 }
 
-func (h *DescribeLogDirs) describe(dir *replica.Dir, partitions []*replica.Partition) wire.DescribeLogDirsResponseResult {
+// replicaInDir is a replica, or the copy of one that moves.
+type replicaInDir struct {
+	name      model.Partition
+	size, lag int64
+	moving    bool
+}
+
+func (h *DescribeLogDirs) describe(dir *replica.Dir, replicas []replicaInDir) wire.DescribeLogDirsResponseResult {
 	result := wire.DescribeLogDirsResponseResult{}
 	result.Reset()
 	result.LogDir, result.Topics = dir.Path(), []wire.DescribeLogDirsResponseTopic{}
@@ -70,15 +83,17 @@ func (h *DescribeLogDirs) describe(dir *replica.Dir, partitions []*replica.Parti
 		result.ErrorCode = kerr.KafkaStorageError.Code
 		return result
 	}
-	slices.SortFunc(partitions, func(a, b *replica.Partition) int {
-		return cmp.Or(cmp.Compare(a.Name().Topic, b.Name().Topic), cmp.Compare(a.Name().Index, b.Name().Index))
+	slices.SortFunc(replicas, func(a, b replicaInDir) int {
+		return cmp.Or(cmp.Compare(a.name.Topic, b.name.Topic), cmp.Compare(a.name.Index, b.name.Index))
 	})
-	for _, p := range partitions {
-		if n := len(result.Topics); n == 0 || result.Topics[n-1].Name != p.Name().Topic {
-			result.Topics = append(result.Topics, wire.DescribeLogDirsResponseTopic{Name: p.Name().Topic})
+	for _, p := range replicas {
+		if n := len(result.Topics); n == 0 || result.Topics[n-1].Name != p.name.Topic {
+			result.Topics = append(result.Topics, wire.DescribeLogDirsResponseTopic{Name: p.name.Topic})
 		}
 		topic := &result.Topics[len(result.Topics)-1]
-		topic.Partitions = append(topic.Partitions, wire.DescribeLogDirsResponsePartition{PartitionIndex: p.Name().Index, PartitionSize: p.Size()})
+		topic.Partitions = append(topic.Partitions, wire.DescribeLogDirsResponsePartition{
+			PartitionIndex: p.name.Index, PartitionSize: p.size, OffsetLag: p.lag, IsFutureKey: p.moving,
+		})
 	}
 	result.TotalBytes, result.UsableBytes = h.Space(dir.Path())
 	result.IsCordoned = isCordoned(h.View.Image(), h.NodeID, dir.ID())
