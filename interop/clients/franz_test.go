@@ -137,7 +137,7 @@ func franzRecord(r *kgo.Record) *record {
 
 func consumeTopic(ctx context.Context, server, topic string, end int64) ([]*record, error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(server),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}))
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}))
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,9 @@ func consumeTopic(ctx context.Context, server, topic string, end int64) ([]*reco
 			return nil, err
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
-			all = append(all, franzRecord(r))
+			if !r.Attrs.IsControl() {
+				all = append(all, franzRecord(r))
+			}
 			next = r.Offset + 1
 		})
 	}

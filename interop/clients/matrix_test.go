@@ -42,9 +42,9 @@ func everyClient() []kafkaClient {
 			"java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", javaClasses + ":target/java-" + release + "/*", "Client"}})
 	}
 	return append(all,
-		&script{title: "sarama", command: []string{"target/go-clients", "sarama"}, protocols: classic, transacts: true},
+		&script{title: "sarama", command: []string{"target/go-clients", "sarama"}, protocols: classic, transacts: true, waits: true},
 		&script{title: "kafka-go", command: []string{"target/go-clients", "segmentio"}, noOffsets: true, blind: true, protocols: classic},
-		&script{title: "kafkajs", command: []string{"node", "js/kafkajs.js"}, protocols: classic, transacts: true},
+		&script{title: "kafkajs", command: []string{"node", "js/kafkajs.js"}, protocols: classic, transacts: true, waits: true},
 	)
 }
 

@@ -24,6 +24,7 @@ type script struct {
 	blind       bool // it cannot tell null from empty
 	protocols   []string
 	transacts   bool
+	waits       bool // for a record at the end of a topic, where the end of a transaction lies
 }
 
 func (s *script) name() string { return s.title }

@@ -11,7 +11,9 @@ import lines
 
 
 # Release 2.0.2 is neither idempotent nor transactional.
-newer = {} if kafka.__version__.startswith('2.0.') else {'enable_idempotence': True}
+old = kafka.__version__.startswith('2.0.')
+newer = {} if old else {'enable_idempotence': True}
+committed = {} if old else {'isolation_level': 'read_committed'}
 
 
 def produce(server, topic, codec):
@@ -25,7 +27,7 @@ def produce(server, topic, codec):
 
 def consume(server, *topics):
     for topic in topics:
-        consumer = kafka.KafkaConsumer(bootstrap_servers=server, enable_auto_commit=False)
+        consumer = kafka.KafkaConsumer(bootstrap_servers=server, enable_auto_commit=False, **committed)
         partition = kafka.TopicPartition(topic, 0)
         consumer.assign([partition])
         consumer.seek_to_beginning(partition)

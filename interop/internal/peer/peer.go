@@ -161,16 +161,18 @@ func (n *Node) properties() string {
 
 func (n *Node) aloneProperties() map[string]string {
 	return map[string]string{
-		"node.id":                          "1",
-		"process.roles":                    "broker,controller",
-		"controller.quorum.voters":         "1@" + n.Controller,
-		"listeners":                        "PLAINTEXT://" + n.Addr + ",CONTROLLER://" + n.Controller,
-		"advertised.listeners":             "PLAINTEXT://" + n.Addr,
-		"controller.listener.names":        "CONTROLLER",
-		"listener.security.protocol.map":   "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-		"log.dirs":                         n.Data,
-		"log.cleaner.dedupe.buffer.size":   "2097152",
-		"offsets.topic.replication.factor": "1",
+		"node.id":                                  "1",
+		"process.roles":                            "broker,controller",
+		"controller.quorum.voters":                 "1@" + n.Controller,
+		"listeners":                                "PLAINTEXT://" + n.Addr + ",CONTROLLER://" + n.Controller,
+		"advertised.listeners":                     "PLAINTEXT://" + n.Addr,
+		"controller.listener.names":                "CONTROLLER",
+		"listener.security.protocol.map":           "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+		"log.dirs":                                 n.Data,
+		"log.cleaner.dedupe.buffer.size":           "2097152",
+		"offsets.topic.replication.factor":         "1",
+		"transaction.state.log.replication.factor": "1",
+		"transaction.state.log.min.isr":            "1",
 	}
 }
 
