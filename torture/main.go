@@ -201,7 +201,8 @@ func status(r *history.Report) int {
 // minimum is how much a run of a length has to have done.
 func minimum(length time.Duration) history.Minimum {
 	seconds := int(length / time.Second)
-	return history.Minimum{Acknowledged: max(100, 50*seconds), Read: max(200, 100*seconds), Faults: max(1, seconds/15)}
+	return history.Minimum{Acknowledged: max(100, 50*seconds), Read: max(200, 100*seconds), Faults: max(1, seconds/15),
+		Committed: max(20, seconds), Copied: max(50, 3*seconds)}
 }
 
 func torture(o *options) int {

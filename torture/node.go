@@ -50,6 +50,10 @@ func (n *node) properties(voters string, replicas int, set []string) string {
 		"controller.listener.names": "CONTROLLER", "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
 		"log.dirs": n.data(), "min.insync.replicas": fmt.Sprint(max(1, replicas-1)), "log.cleaner.dedupe.buffer.size": "2097152", "auto.create.topics.enable": "false",
 		"default.replication.factor": fmt.Sprint(replicas), "offsets.topic.replication.factor": fmt.Sprint(replicas),
+		"offsets.topic.num.partitions": "10", "group.initial.rebalance.delay.ms": "0",
+		"transaction.state.log.replication.factor": fmt.Sprint(replicas), "transaction.state.log.num.partitions": "10",
+		"transaction.state.log.min.isr":                               fmt.Sprint(max(1, replicas-1)),
+		"transaction.abort.timed.out.transaction.cleanup.interval.ms": "2000",
 	}
 	if n.broker() {
 		listeners = append(listeners, "PLAINTEXT://"+n.addr())

@@ -32,8 +32,9 @@ const (
 	foundDifferent = "copies differ"
 )
 
-// topics are what the clients work on, by partitions.
-var topics = map[string]int32{"orders": 6, "events": 3, "alone": 1}
+// topics are what the clients work on, by partitions; copies is where copiers write
+// what they read of events.
+var topics = map[string]int32{"orders": 6, "events": 3, "alone": 1, "copies": 2}
 
 // replicas of each partition, if there are as many brokers.
 const replicas = 3
@@ -260,7 +261,8 @@ func (r *run) startAll(ctx context.Context) error {
 		return err
 	}
 	r.client, r.admin = client, kadm.NewClient(client)
-	r.work = workload.Options{Seeds: seeds, Topics: topics, Every: r.every, Size: 200, Seed: r.seed, Patience: sendPatience}
+	r.work = workload.Options{Seeds: seeds, Topics: topics, Every: r.every, Size: 200, Seed: r.seed, Patience: sendPatience,
+		Transactions: 3, Copies: workload.Copies{From: "events", To: "copies"}}
 	return r.createTopics(ctx)
 }
 

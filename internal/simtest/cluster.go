@@ -36,8 +36,11 @@ func (s Shape) String() string {
 // minInSync is how many replicas acknowledge a record at least.
 func (s Shape) minInSync() int { return max(1, s.Replicas-1) }
 
-// topics are what the clients work on, by partitions.
-var topics = map[string]int32{"a": 2, "b": 1}
+// topics are what the clients work on, by partitions; copies is where copiers write
+// what they read of a.
+var topics = map[string]int32{"a": 2, "b": 1, copied: 2}
+
+const copied = "copies"
 
 // clients is the host of all clients.
 const clients = "clients"
@@ -107,7 +110,10 @@ func (c *cluster) add(id int, roles string, logs io.Writer) {
 	}
 	n.settings = append(n.settings, fmt.Sprintf("node.id=%d", id), "process.roles="+roles, "listeners="+strings.Join(listeners, ","),
 		"controller.listener.names=CONTROLLER", "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-		"log.dirs=data", "auto.create.topics.enable=false", fmt.Sprintf("min.insync.replicas=%d", c.shape.minInSync()))
+		"log.dirs=data", "auto.create.topics.enable=false", fmt.Sprintf("min.insync.replicas=%d", c.shape.minInSync()),
+		fmt.Sprintf("offsets.topic.replication.factor=%d", c.shape.Replicas), "offsets.topic.num.partitions=3", "group.initial.rebalance.delay.ms=0",
+		fmt.Sprintf("transaction.state.log.replication.factor=%d", c.shape.Replicas), "transaction.state.log.num.partitions=3",
+		fmt.Sprintf("transaction.state.log.min.isr=%d", c.shape.minInSync()), "transaction.abort.timed.out.transaction.cleanup.interval.ms=2000")
 	c.nodes = append(c.nodes, n)
 }
 

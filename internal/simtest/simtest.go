@@ -107,7 +107,8 @@ func (l *logs) trace(format string, args ...any) {
 func (s *simulation) run(ctx context.Context) (*history.Report, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s.work = workload.Options{Topics: topics, Every: 100 * time.Millisecond, Size: 100, Seed: s.plan.Seed, Record: workload.NewRecorder(), Patience: 20 * time.Second}
+	s.work = workload.Options{Topics: topics, Every: 100 * time.Millisecond, Size: 100, Seed: s.plan.Seed, Record: workload.NewRecorder(), Patience: 20 * time.Second,
+		Transactions: 2, Copies: workload.Copies{From: "a", To: copied}}
 	var err error
 	s.cluster, err = newCluster(s.plan, s.logs)
 	defer s.cluster.close()
