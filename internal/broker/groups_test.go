@@ -205,3 +205,36 @@ func (c *cluster) groupOn(nodes ...int) (group string, node int) {
 	c.t.Fatal("no group is coordinated where it should be")
 	return "", 0
 }
+
+// Offsets that were acknowledged are there after the power has gone, groups too.
+func TestCommittedOffsetsAfterPowerLoss(t *testing.T) {
+	config := groupConfig()
+	config["offsets.topic.replication.factor"] = "1"
+	c := startCluster(t, brokertest.Options{Nodes: 1, Config: config})
+	if _, err := c.admin.CreateTopic(c.ctx, 2, 1, nil, "t"); err != nil {
+		t.Fatal(err)
+	}
+	for life := range int64(3) {
+		for g := range 10 {
+			var offsets kadm.Offsets
+			offsets.AddOffset("t", 0, life, -1)
+			offsets.AddOffset("t", 1, 100+life, -1)
+			if err := c.admin.CommitAllOffsets(c.ctx, fmt.Sprint("group", g), offsets); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.Nodes[1].PowerLoss(uint64(life))
+		c.Nodes[1].Start()
+		for g := range 10 {
+			got, err := c.admin.FetchOffsets(c.ctx, fmt.Sprint("group", g))
+			if err != nil {
+				t.Fatal(err)
+			}
+			first, _ := got.Lookup("t", 0)
+			second, _ := got.Lookup("t", 1)
+			if first.At != life || second.At != 100+life {
+				t.Errorf("life %d: group%d is at %d and %d", life, g, first.At, second.At)
+			}
+		}
+	}
+}
