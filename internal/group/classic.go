@@ -51,7 +51,7 @@ type classic struct {
 	name          *string // of the protocol chosen for this generation, nil for none
 	leader        string  // a member id, empty for none
 	members       roster
-	invited       map[string]struct{} // were given a member id and have not joined with it
+	invited       invited             // were given a member id and have not joined with it
 	unsynced      map[string]struct{} // have not asked for their assignment
 	topics        map[string]struct{} // that members subscribe to, nil when not known
 
@@ -63,7 +63,7 @@ type classic struct {
 }
 
 func newClassic(g *group) *classic {
-	return &classic{id: g.id, written: -1, since: -1, members: newRoster(), invited: map[string]struct{}{}, unsynced: map[string]struct{}{}}
+	return &classic{id: g.id, written: -1, since: -1, members: newRoster(), unsynced: map[string]struct{}{}}
 }
 
 func (c *classic) typeName() string     { return "classic" }
@@ -75,7 +75,7 @@ func (c *classic) lasting() bool        { return c.written >= 0 }
 // simple reports whether the group never had members: it has committed offsets
 // and no more.
 func (c *classic) simple() bool {
-	return c.protocol == "" && c.state == empty && len(c.invited) == 0
+	return c.protocol == "" && c.state == empty && c.invited.count() == 0
 }
 
 // mayCommit: who is no member may commit to a group without members.
@@ -167,7 +167,7 @@ func (c *classic) gone(m *Machine) {
 	for _, member := range c.members.all() {
 		m.alarms.cancel(c.session(member.id))
 	}
-	for id := range c.invited {
+	for _, id := range c.invited.all() {
 		m.alarms.cancel(c.session(id))
 	}
 	m.alarms.cancel(alarm{what: classicJoin, group: c.id})
@@ -208,7 +208,7 @@ func (c *classic) mustBeMember(id string, instance *string) error {
 // remove takes a member out, without an answer to what it may wait for.
 func (c *classic) remove(m *Machine, id string) {
 	m.alarms.cancel(c.session(id))
-	delete(c.invited, id)
+	c.invited.remove(id)
 	delete(c.unsynced, id)
 	c.members.remove(id)
 	if c.leader == id {

@@ -117,7 +117,7 @@ func (c *classic) join(m *Machine, j *joining) {
 		c.joinNew(m, j)
 		return
 	}
-	if _, ok := c.invited[j.MemberID]; ok {
+	if c.invited.has(j.MemberID) {
 		c.enter(m, j, j.MemberID)
 		return
 	}
@@ -176,7 +176,9 @@ func (c *classic) joinNew(m *Machine, j *joining) {
 		c.enter(m, j, id)
 		return
 	}
-	c.invited[id] = struct{}{}
+	if out := c.invited.add(id); out != "" {
+		m.alarms.cancel(c.session(out))
+	}
 	m.alarms.set(c.session(id), m.now.Add(millis(j.SessionTimeoutMS)))
 	m.replyNow(j.token, JoinRefused(id, kerr.MemberIDRequired))
 }
@@ -192,7 +194,7 @@ func (c *classic) enter(m *Machine, j *joining, id string) {
 	if c.leader == "" {
 		c.leader = id
 	}
-	delete(c.invited, id)
+	c.invited.remove(id)
 	c.members.add(&member{
 		id: id, instance: j.GroupInstanceID, clientID: j.request.ClientID, clientHost: j.request.ClientHost,
 		rebalanceTimeout: j.rebalanceTimeout(), sessionTimeout: millis(j.SessionTimeoutMS),

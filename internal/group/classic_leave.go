@@ -44,7 +44,7 @@ func (c *classic) leave(m *Machine, who *wire.LeaveGroupRequestMember) error {
 			return kerr.UnknownMemberID
 		}
 		id = c.members.static[*who.GroupInstanceID]
-	} else if _, ok := c.invited[id]; ok {
+	} else if c.invited.has(id) {
 		c.remove(m, id)
 		return nil
 	} else if err := c.mustBeMember(id, who.GroupInstanceID); err != nil {

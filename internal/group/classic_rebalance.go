@@ -25,7 +25,7 @@ func (c *classic) tryComplete(m *Machine) {
 }
 
 func (c *classic) allJoined() bool {
-	return c.members.joining == c.members.count() && len(c.invited) == 0
+	return c.members.joining == c.members.count() && c.invited.count() == 0
 }
 
 // prepare begins a rebalance: everybody is to join again.
@@ -153,8 +153,8 @@ func (c *classic) electLeader() bool {
 // lost ends the session of a member, or of one that was given an id and never
 // came back.
 func (c *classic) lost(m *Machine, id string) {
-	if _, ok := c.invited[id]; ok {
-		delete(c.invited, id)
+	if c.invited.has(id) {
+		c.invited.remove(id)
 		if c.state == preparing && c.allJoined() {
 			c.complete(m)
 		}
