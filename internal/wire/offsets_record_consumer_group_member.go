@@ -18,20 +18,22 @@ func (m *ConsumerGroupMemberMetadataKey) code(c *coder, _ int16) {
 
 // ConsumerGroupMemberMetadataValue is the value of a record of __consumer_offsets, type 5, version 0.
 type ConsumerGroupMemberMetadataValue struct {
-	InstanceID            *string
-	RackID                *string
-	ClientID              string
-	ClientHost            string
-	SubscribedTopicNames  []string
-	SubscribedTopicRegex  *string
-	RebalanceTimeoutMS    int32
-	ServerAssignor        *string
-	ClassicMemberMetadata *ConsumerGroupMemberMetadataValueClassic // tag 0
+	InstanceID           *string
+	RackID               *string
+	ClientID             string
+	ClientHost           string
+	SubscribedTopicNames []string
+	SubscribedTopicRegex *string
+	RebalanceTimeoutMS   int32
+	ServerAssignor       *string
+	// ClassicMemberMetadata is tag 0. Null, which is a member of the consumer protocol,
+	// is written: what Kafka takes a missing tag for is an empty struct, a classic member.
+	ClassicMemberMetadata *ConsumerGroupMemberMetadataValueClassic
 }
 
 // Reset sets the defaults.
 func (m *ConsumerGroupMemberMetadataValue) Reset() {
-	*m = ConsumerGroupMemberMetadataValue{RebalanceTimeoutMS: -1}
+	*m = ConsumerGroupMemberMetadataValue{RebalanceTimeoutMS: -1, ClassicMemberMetadata: &ConsumerGroupMemberMetadataValueClassic{SupportedProtocols: []ConsumerGroupMemberMetadataValueProtocol{}}}
 }
 
 func (m *ConsumerGroupMemberMetadataValue) code(c *coder, v int16) {
@@ -45,7 +47,7 @@ func (m *ConsumerGroupMemberMetadataValue) code(c *coder, v int16) {
 	c.int32(&m.RebalanceTimeoutMS)
 	c.nullString(&m.ServerAssignor, true)
 	c.beginTags()
-	if c.tag(0, m.ClassicMemberMetadata != nil) {
+	if classic := m.ClassicMemberMetadata; c.tag(0, classic == nil || classic.SessionTimeoutMS != 0 || len(classic.SupportedProtocols) > 0) {
 		optional(c, v, &m.ClassicMemberMetadata)
 		c.endTag()
 	}
