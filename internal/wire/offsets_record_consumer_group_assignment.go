@@ -131,19 +131,19 @@ func (m *ConsumerGroupCurrentMemberAssignmentValue) code(c *coder, v int16) {
 type ConsumerGroupCurrentMemberAssignmentValueTopic struct {
 	TopicID          model.UUID
 	Partitions       []int32
-	AssignmentEpochs []int32 // tag 0, nil is null
+	AssignmentEpochs []int32 // tag 0, nil is null; empty where the record has none
 }
 
 // Reset sets the defaults.
 func (m *ConsumerGroupCurrentMemberAssignmentValueTopic) Reset() {
-	*m = ConsumerGroupCurrentMemberAssignmentValueTopic{}
+	*m = ConsumerGroupCurrentMemberAssignmentValueTopic{AssignmentEpochs: []int32{}}
 }
 
 func (m *ConsumerGroupCurrentMemberAssignmentValueTopic) code(c *coder, _ int16) {
 	c.uuid(&m.TopicID)
 	list(c, &m.Partitions, false, (*coder).int32)
 	c.beginTags()
-	if c.tag(0, m.AssignmentEpochs != nil) {
+	if c.tag(0, m.AssignmentEpochs == nil || len(m.AssignmentEpochs) > 0) {
 		list(c, &m.AssignmentEpochs, true, (*coder).int32)
 		c.endTag()
 	}
