@@ -18,14 +18,14 @@ func (m *ConsumerGroupMemberMetadataKey) code(c *coder, _ int16) {
 
 // ConsumerGroupMemberMetadataValue is the value of a record of __consumer_offsets, type 5, version 0.
 type ConsumerGroupMemberMetadataValue struct {
-	InstanceID            *string
-	RackID                *string
-	ClientID              string
-	ClientHost            string
-	SubscribedTopicNames  []string
-	SubscribedTopicRegex  *string
-	RebalanceTimeoutMS    int32
-	ServerAssignor        *string
+	InstanceID           *string
+	RackID               *string
+	ClientID             string
+	ClientHost           string
+	SubscribedTopicNames []string
+	SubscribedTopicRegex *string
+	RebalanceTimeoutMS   int32
+	ServerAssignor       *string
 	// ClassicMemberMetadata is nil for a member of the new protocol, which the record says
 	// with a tag. A record without the tag has the default, a classic member of no protocols.
 	ClassicMemberMetadata *ConsumerGroupMemberMetadataValueClassic // tag 0
