@@ -150,7 +150,9 @@ func (h *harness) done(c *Call, err error) []machine.Record {
 		}
 	}
 	h.maybeClassic(c.Records)
-	h.compare()
+	if len(c.Records) > 0 {
+		h.compare()
+	}
 	return c.Records
 }
 
@@ -252,12 +254,12 @@ func (h *harness) next() (alarmName, bool) {
 	return names[0], true
 }
 
-// compare holds the group against replays of the log, compacted and compacted without
-// tombstones, and now and then, since that takes its time, whole.
+// compare holds the group against replays of the log: compacted, without tombstones or,
+// now and then, with them; and now and then, since that takes its time, whole.
 func (h *harness) compare() {
 	h.t.Helper()
 	want := written(h.group)
-	logs := [][]machine.Record{h.compacted(true), h.compacted(false)}
+	logs := [][]machine.Record{h.compacted(h.calls%8 == 0)}
 	if h.calls++; h.calls%50 == 0 {
 		logs = append(logs, h.log)
 	}

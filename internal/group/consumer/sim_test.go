@@ -19,7 +19,7 @@ import (
 // end everybody keeps heartbeating, and all members reach the target, which has every
 // partition that somebody reads.
 func TestSimulation(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(40) {
 		simulate(t, seed)
 	}
 }
