@@ -383,6 +383,27 @@ func optional[T any, P coded[T]](c *coder, v int16, s **T) {
 	}
 }
 
+// taggedOptional codes a struct that may be null inside of a tag, where a varint 0 or
+// 1 is in front.
+func taggedOptional[T any, P coded[T]](c *coder, v int16, s **T) {
+	present := uint64(0)
+	if *s != nil {
+		present = 1
+	}
+	c.uvarint(&present)
+	if c.decoding() {
+		*s = nil
+		if present == 0 || !c.reserve(int(unsafe.Sizeof(*new(T)))) {
+			return
+		}
+		*s = new(T)
+		P(*s).Reset()
+	}
+	if present != 0 {
+		P(*s).code(c, v)
+	}
+}
+
 // beginTags opens the tagged section that ends every struct of a flexible
 // version. It is walked in tag order:
 //

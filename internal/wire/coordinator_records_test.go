@@ -74,3 +74,23 @@ func again(t *testing.T, version int16, b []byte, fresh func() Message) {
 		t.Fatalf("encoding is not stable: %x, %x, %v", first, b, err)
 	}
 }
+
+// TestMemberOfTheNewProtocol: Apache Kafka takes a record without the tag for that of a
+// classic member, so that its absence must be told.
+func TestMemberOfTheNewProtocol(t *testing.T) {
+	m := &ConsumerGroupMemberMetadataValue{ClientID: "c", ClientHost: "h", RebalanceTimeoutMS: 1}
+	b, err := Encode(0, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []byte{0, 0, 2, 'c', 2, 'h', 1, 0, 0, 0, 0, 1, 0, 1, 0, 1, 0}; !bytes.Equal(b, want) {
+		t.Errorf("encoded %x, want %x", b, want)
+	}
+	var got ConsumerGroupMemberMetadataValue
+	if err := Decode(b, 0, &got); err != nil || got.ClassicMemberMetadata != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if err := Decode(append(b[:len(b)-4], 0), 0, &got); err != nil || got.ClassicMemberMetadata == nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

@@ -131,7 +131,7 @@ func (m *ConsumerGroupCurrentMemberAssignmentValue) code(c *coder, v int16) {
 type ConsumerGroupCurrentMemberAssignmentValueTopic struct {
 	TopicID          model.UUID
 	Partitions       []int32
-	AssignmentEpochs []int32 // tag 0, nil is null and not the default, which is empty
+	AssignmentEpochs []int32 // tag 0, nil is null; empty where the record has none
 }
 
 // Reset sets the defaults.

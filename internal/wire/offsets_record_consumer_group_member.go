@@ -26,14 +26,14 @@ type ConsumerGroupMemberMetadataValue struct {
 	SubscribedTopicRegex *string
 	RebalanceTimeoutMS   int32
 	ServerAssignor       *string
-	// ClassicMemberMetadata is tag 0. Null, which is a member of the consumer protocol,
-	// is written: what Kafka takes a missing tag for is an empty struct, a classic member.
-	ClassicMemberMetadata *ConsumerGroupMemberMetadataValueClassic
+	// ClassicMemberMetadata is nil for a member of the new protocol, which the record says
+	// with a tag. A record without the tag has the default, a classic member of no protocols.
+	ClassicMemberMetadata *ConsumerGroupMemberMetadataValueClassic // tag 0
 }
 
 // Reset sets the defaults.
 func (m *ConsumerGroupMemberMetadataValue) Reset() {
-	*m = ConsumerGroupMemberMetadataValue{RebalanceTimeoutMS: -1, ClassicMemberMetadata: &ConsumerGroupMemberMetadataValueClassic{SupportedProtocols: []ConsumerGroupMemberMetadataValueProtocol{}}}
+	*m = ConsumerGroupMemberMetadataValue{RebalanceTimeoutMS: -1, ClassicMemberMetadata: new(ConsumerGroupMemberMetadataValueClassic)}
 }
 
 func (m *ConsumerGroupMemberMetadataValue) code(c *coder, v int16) {
@@ -47,8 +47,8 @@ func (m *ConsumerGroupMemberMetadataValue) code(c *coder, v int16) {
 	c.int32(&m.RebalanceTimeoutMS)
 	c.nullString(&m.ServerAssignor, true)
 	c.beginTags()
-	if classic := m.ClassicMemberMetadata; c.tag(0, classic == nil || classic.SessionTimeoutMS != 0 || len(classic.SupportedProtocols) > 0) {
-		optional(c, v, &m.ClassicMemberMetadata)
+	if c.tag(0, m.ClassicMemberMetadata == nil || !m.ClassicMemberMetadata.isDefault()) {
+		taggedOptional(c, v, &m.ClassicMemberMetadata)
 		c.endTag()
 	}
 	c.endTags()
@@ -69,6 +69,10 @@ func (m *ConsumerGroupMemberMetadataValueClassic) code(c *coder, v int16) {
 	c.int32(&m.SessionTimeoutMS)
 	array(c, v, &m.SupportedProtocols, false)
 	c.noTags()
+}
+
+func (m *ConsumerGroupMemberMetadataValueClassic) isDefault() bool {
+	return m.SessionTimeoutMS == 0 && len(m.SupportedProtocols) == 0
 }
 
 // ConsumerGroupMemberMetadataValueProtocol is part of ConsumerGroupMemberMetadataValue.

@@ -300,6 +300,9 @@ func (d *definition) encodeField(out []byte, f *field, x value, v int16, flexibl
 	}
 	if !primitive[f.Type] {
 		if parseVersions(f.NullableVersions).has(v) {
+			if x == nil && f.Tag != nil {
+				return append(out, 0)
+			}
 			if x == nil {
 				return append(out, 0xff)
 			}
