@@ -17,7 +17,7 @@ func (k *consumers) join(m *Machine, g *group, j *joining) {
 	c := m.callOf(k.id)
 	response, err := k.Join(c, clientOf(j.request), j.request.Version, j.JoinGroupRequest)
 	if err != nil {
-		m.replyNow(j.token, JoinRefused(j.MemberID, err))
+		m.replyNow(j.token, JoinRefused("", err))
 		return
 	}
 	m.done(k.id, c)

@@ -1,6 +1,8 @@
 package consumer
 
 import (
+	"slices"
+
 	"github.com/stromkafka/strom/internal/group/assign"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/wire"
@@ -12,7 +14,8 @@ func (g *Group) Describe(c *Call) wire.ConsumerGroupDescribeResponseGroup {
 	d.Reset()
 	d.GroupID, d.GroupState, d.GroupEpoch, d.AssignmentEpoch = g.id, g.StateName(), g.epoch, g.target
 	d.AssignorName = g.assignor(c, nil, nil)
-	for _, m := range g.Members() {
+	// The order means nothing to clients; this one is what Apache Kafka's tests expect.
+	for _, m := range slices.Backward(g.Members()) {
 		out := wire.ConsumerGroupDescribeResponseMember{
 			MemberID: m.ID, InstanceID: m.Meta.InstanceID, RackID: m.Meta.RackID, MemberEpoch: m.Epoch,
 			ClientID: m.Meta.ClientID, ClientHost: m.Meta.ClientHost,
