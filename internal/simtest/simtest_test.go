@@ -8,12 +8,14 @@ package simtest
 import (
 	"flag"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stromkafka/strom/internal/history"
+	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/vfs"
 )
 
@@ -83,12 +85,17 @@ func TestPowerLossOfAllUnderOSLoses(t *testing.T) {
 	t.Error("nothing was lost, or nobody noticed")
 }
 
-// unsynced is a disk that says it has synced partitions and has not.
-type unsynced struct{ vfs.FS }
+// unsynced is a disk that says it has synced files whose names begin so and has
+// not.
+type unsynced struct {
+	vfs.FS
+	files []string
+}
 
 func (u unsynced) OpenFile(name string, flag int, perm fs.FileMode) (vfs.File, error) {
 	f, err := u.FS.OpenFile(name, flag, perm)
-	if err != nil || !strings.HasPrefix(name, "data/a-") && !strings.HasPrefix(name, "data/b-") && !strings.HasPrefix(name, "data/journal/") {
+	lies := func(begins string) bool { return strings.HasPrefix(name, "data/"+begins) }
+	if err != nil || !slices.ContainsFunc(u.files, lies) {
 		return f, err
 	}
 	return unsyncedFile{f}, nil
@@ -101,17 +108,25 @@ func (unsyncedFile) Sync() error { return nil }
 // A node that does not sync what it acknowledges is found out: by the history, or
 // because it notices itself that committed records are missing, and refuses to
 // lead.
-func TestSkippedSyncIsNoticed(t *testing.T) {
+func TestSkippedSyncIsNoticed(t *testing.T) { mustBeNoticed(t, "a-", "b-", "journal/") }
+
+// So is one that does not sync what its coordinators promise: records are copied
+// again, or transactions lose their end.
+func TestSkippedSyncOfCoordinatorsIsNoticed(t *testing.T) {
+	mustBeNoticed(t, model.OffsetsTopic+"-", model.TransactionsTopic+"-", "journal/")
+}
+
+func mustBeNoticed(t *testing.T, files ...string) {
 	for seed := uint64(1); seed <= 20; seed++ {
 		noticed := ""
 		synctest.Test(t, func(t *testing.T) {
 			s := &simulation{logs: &logs{}, plan: Plan{Shape: Shape{Nodes: 1, Replicas: 1}, Seed: seed, Length: 10 * time.Second,
-				wrap: func(f vfs.FS) vfs.FS { return unsynced{f} }, Only: []string{"power loss"}}}
+				wrap: func(f vfs.FS) vfs.FS { return unsynced{f, files} }, Only: []string{"power loss"}}}
 			report, err := s.run(t.Context())
 			switch {
 			case err != nil:
 				noticed = err.Error()
-			case report.Found[history.LostWrite] != nil || report.Found[history.Unseen] != nil:
+			case len(report.Found) > 0:
 				noticed = report.String()
 			}
 		})
