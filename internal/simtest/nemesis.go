@@ -182,7 +182,14 @@ func (m *nemesis) slowDisk(n *node) fault {
 }
 
 func (m *nemesis) fullDisk(n *node) fault {
-	return m.disk("full disk", n, full, m.between(time.Second, 8*time.Second))
+	f := m.disk("full disk", n, n.full, m.between(time.Second, 8*time.Second))
+	f.begin = func() {
+		if n.starting() { // recovery writes; a node may not come up on a full disk
+			m.excused[n] = true
+		}
+		n.hook(n.full)
+	}
+	return f
 }
 
 func (m *nemesis) failingDisk(n *node) fault {

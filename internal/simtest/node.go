@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -51,6 +52,7 @@ type life struct {
 	cancel context.CancelFunc
 	ended  chan struct{} // closed with err set
 	err    error
+	serves atomic.Bool
 }
 
 func (n *node) address() string    { return n.name + ":9092" }
@@ -101,7 +103,7 @@ func (n *node) start() error {
 	skew := n.skew
 	n.lives.Go(func() {
 		l.err = broker.Run(ctx, broker.Options{Values: values, FS: l.disk, Network: l.host, Log: log,
-			Now: func() time.Time { return time.Now().Add(skew) }})
+			Now: func() time.Time { return time.Now().Add(skew) }, Ready: func(broker.Ready) { l.serves.Store(true) }})
 		log.Info("the life of the node is over", "error", l.err)
 		l.host.End() // what it forgot to close, the operating system does
 		close(l.ended)
@@ -116,6 +118,13 @@ func (n *node) take() *life {
 	l := n.life
 	n.life = nil
 	return l
+}
+
+// starting reports whether the running life does not serve yet.
+func (n *node) starting() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.life != nil && !n.life.serves.Load()
 }
 
 // down reports whether the node has no life, or one that ended by itself; then it
@@ -241,13 +250,15 @@ func upTo(d time.Duration) func(vfs.Op) error {
 	return slow(func() time.Duration { return mrand.N(d) })
 }
 
-// full has no room for anything new.
-func full(op vfs.Op) error {
+// full has no room for anything new. A directory that is there needs none.
+func (n *node) full(op vfs.Op) error {
 	switch op.Kind {
 	case vfs.OpWrite, vfs.OpPreallocate:
 		return &vfs.ShortWrite{Err: syscall.ENOSPC}
 	case vfs.OpMkdir:
-		return syscall.ENOSPC
+		if _, err := n.mem.Stat(op.Path); err != nil {
+			return syscall.ENOSPC
+		}
 	}
 	return nil
 }
