@@ -295,7 +295,7 @@ func answered(t *testing.T, c chan string, want string) {
 func gated(t *testing.T, change func(*coordinator.Options)) (w *world, shut, open func()) {
 	gate := make(chan struct{}, 1)
 	disk := vfs.NewFaulty(vfs.NewMem(), func(op vfs.Op) error {
-		if op.Kind == vfs.OpSync && strings.HasSuffix(op.Path, ".log") {
+		if op.Kind == vfs.OpSync && (strings.HasSuffix(op.Path, ".log") || strings.Contains(op.Path, "/journal/")) {
 			gate <- struct{}{}
 			<-gate
 		}
