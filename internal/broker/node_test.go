@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -42,6 +43,9 @@ func boot(t *testing.T, disk vfs.FS, settings ...string) (*life, error) {
 	return bootOn(t, values, disk, transport.NewPipe())
 }
 
+// startPatience is for a node that cannot start yet, such as on a full disk.
+const startPatience = 3 * time.Minute
+
 // bootOn starts a node on a network.
 func bootOn(t *testing.T, values *config.Values, disk vfs.FS, network transport.Network) (*life, error) {
 	t.Helper()
@@ -59,6 +63,9 @@ func bootOn(t *testing.T, values *config.Values, disk vfs.FS, network transport.
 	case err := <-l.ended:
 		cancel()
 		return nil, fmt.Errorf("start: %w", err)
+	case <-time.After(startPatience):
+		cancel()
+		return nil, errors.Join(errors.New("start: it is not ready"), <-l.ended)
 	}
 	first, err := l.again()
 	if err != nil {

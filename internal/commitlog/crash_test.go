@@ -103,6 +103,7 @@ type driver struct {
 	seq   map[model.ProducerID]int32
 
 	journalled bool
+	os         bool // the policy, for a log that is journalled otherwise
 }
 
 func newDriver(t *testing.T, seed uint64, journalled bool) *driver {
@@ -119,9 +120,15 @@ func newDriver(t *testing.T, seed uint64, journalled bool) *driver {
 func (d *driver) reopen(clean bool) {
 	d.o.FS = d.fs
 	d.o.Files = NewFiles(d.fs, 4)
+	if d.journalled && d.rng.IntN(4) > 0 { // else there are too many open files for the journal
+		d.o.Files = NewFiles(d.fs, 100)
+	}
 	d.o.RecoveryPoint, d.o.LogStart, d.o.CleanShutdown = d.m.point, d.m.start, clean
 	var err error
-	if d.l, err = openJournalled(&d.o, d.journalled); err != nil {
+	if d.l, err = openJournalled(&d.o, d.journalled); err == nil && d.os {
+		err = d.l.SetJournaling(false)
+	}
+	if err != nil {
 		d.t.Fatal(err)
 	}
 }
@@ -209,6 +216,8 @@ func (d *driver) step() error {
 			d.m.point = point
 		}
 		return err
+	case k < 80:
+		d.l.Begin() // and nobody waits yet
 	case k < 82:
 		d.epoch++
 		d.l.AssignEpoch(d.epoch, d.l.End())
@@ -239,7 +248,17 @@ func (d *driver) step() error {
 		}
 		d.m.durable, d.m.point = d.m.end(), d.l.RecoveryPoint()
 		d.reopen(true)
+	case k < 95 && d.journalled:
+		d.os = !d.os
+		if err := d.l.Flush(context.Background(), d.l.End()); err != nil {
+			return err
+		}
+		d.m.durable = d.l.Durable()
+		return d.l.SetJournaling(!d.os)
 	case k < 97:
+		if d.os {
+			d.m.durable = d.m.end() // the page cache counts
+		}
 		d.crash(d.fs.Crash())
 	default:
 		d.crash(d.fs.PowerLoss(vfs.KeepRandom(d.rng.Uint64())))

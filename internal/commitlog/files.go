@@ -33,6 +33,14 @@ func (c *Files) Open() int {
 	return c.open
 }
 
+// crowded reports whether so many files are open that those with unsynced writes
+// should be synced.
+func (c *Files) crowded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open > c.limit
+}
+
 // handle is one file that is open only while it needs to be.
 type handle struct {
 	cache *Files

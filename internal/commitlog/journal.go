@@ -107,6 +107,12 @@ func (l *Log) Begin() Flushing {
 		if len(pieces) == 0 {
 			return f
 		}
+		if l.files.crowded() {
+			// A file stays open while the journal has what it should: those of others
+			// are let go of by settling them, and this one's by its own sync.
+			l.journal.Cut()
+			return f
+		}
 		if l.journal.Full() {
 			l.journal.Flush()
 		}
@@ -117,11 +123,17 @@ func (l *Log) Begin() Flushing {
 		switch {
 		case staged:
 			return f
-		case err != nil && !pieces[0].cut():
+		case err != nil && !l.cutSince(f.cuts):
 			// What was written cannot be read: not a matter of the journal.
 			return Flushing{err: l.fail(fmt.Errorf("read what is to be synced: %w", err))}
 		}
 	}
+}
+
+func (l *Log) cutSince(cuts int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cuts != cuts
 }
 
 // Slow reports that Wait will sync the log's own files, for which logs do not
@@ -137,9 +149,6 @@ type piece struct {
 	from, to int64
 	bytes    []byte
 }
-
-// cut reports whether the segment was shortened since.
-func (p *piece) cut() bool { return p.segment.cuts.Load() != p.view.cut }
 
 // begin looks at what there is to do: nothing is left (done or failed), a sync of
 // the files (no pieces), or pieces to be staged.
@@ -158,14 +167,13 @@ func (l *Log) begin() (Flushing, []piece) {
 		return f, nil
 	}
 	pieces, bytes := l.unstaged()
-	if bytes > l.journal.MaxEntry() {
-		return f, nil
-	}
-	if len(pieces) == 0 {
+	switch {
+	case len(pieces) == 0:
 		f.group = l.group
-		return f, nil
+	case bytes <= l.journal.MaxEntry():
+		return f, pieces
 	}
-	return f, pieces
+	return f, nil
 }
 
 // covered reports whether all that Begin saw is durable.

@@ -197,12 +197,14 @@ func (r *Replayer) removeSegments(dir string, gone func(model.Offset) bool) erro
 		if !gone(base) {
 			continue
 		}
-		name := path.Join(dir, fileName(base, logSuffix))
-		if err := r.close(name); err != nil {
+		if err := r.close(path.Join(dir, fileName(base, logSuffix))); err != nil {
 			return err
 		}
-		if err := r.fs.Remove(name); err != nil {
-			return err
+		// With its indexes: a segment that begins there again must not find them.
+		for _, suffix := range []string{logSuffix, indexSuffix, timeSuffix, txnSuffix} {
+			if err := r.fs.Remove(path.Join(dir, fileName(base, suffix))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
 		}
 		r.stale[dir] = true
 	}

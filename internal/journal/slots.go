@@ -120,7 +120,7 @@ func (j *Journal) room(n int64, control bool) (*slot, error) {
 			return a, nil
 		}
 		err := ErrNoRoom
-		for _, i := range []int{1 - j.active, j.active} {
+		for _, i := range []int{j.active, 1 - j.active} {
 			if s := &j.slots[i]; s.state == slotFree && errors.Is(err, ErrNoRoom) {
 				err = noRoom(j.begin(i))
 			}

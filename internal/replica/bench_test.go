@@ -40,6 +40,18 @@ func BenchmarkCreateTopics(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(i), "µs/topic")
 }
 
+// A topic of many partitions: what one sync for all of them is for.
+func BenchmarkCreatePartitions(b *testing.B) {
+	n := onDisk(b, replicatest.Fsync)
+	const partitions = 1000
+	i := 0
+	for b.Loop() {
+		n.CreateTopic(fmt.Sprintf("t%d", i), partitions)
+		i++
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(i*partitions), "µs/partition")
+}
+
 func benchmarkAppend(b *testing.B, policy replica.TopicConfig) {
 	n := onDisk(b, policy)
 	p := n.Partition(n.CreateTopic("t", 1), 0)

@@ -291,6 +291,49 @@ func TestSkippedSyncIsNoticed(t *testing.T) {
 	t.Error("records were lost and nobody noticed")
 }
 
+// A journal that is damaged where it was synced may have lost acknowledged records:
+// the broker does not claim to have recovered completely, and what can be read is
+// there.
+func TestDamagedJournal(t *testing.T) {
+	for _, at := range []int64{-1, 600} { // none, and the first entry
+		synctest.Test(t, func(t *testing.T) {
+			mem := vfs.NewMem()
+			n := replicatest.Start(t, mem, replicatest.Fsync)
+			n.Set.Registered(7)
+			id := n.CreateTopic("t", 2)
+			for i := range int32(4) {
+				if err := mustAppend(t, n.Partition(id, i%2), "value").Wait(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			mem = mem.PowerLoss(vfs.KeepNone)
+			_ = n.Set.Close(1) // its disk is gone
+			if at >= 0 {
+				f, err := mem.OpenFile("data/journal/0", vfs.ReadWrite, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := f.WriteAt([]byte("rot"), at); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n.Open(n.Options(mem, "data"))
+			if got := n.Set.PreviousEpoch(); (got == 7) != (at < 0) {
+				t.Errorf("damaged at %d, previous epoch %d", at, got)
+			}
+			if left := values(t, n.Partition(id, 1)); len(left) != 2 {
+				t.Errorf("the other partition has %v", left)
+			}
+			if _, err := mem.Stat("data/journal"); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the journal is still there: %v", err)
+			}
+			if err := n.Set.Close(1); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // The first leadership's record is cut away by another leader, which this broker
 // followed in between; in the next one another record takes its offset.
 func TestWaitWithoutTheEpochIsNoticed(t *testing.T) {

@@ -15,10 +15,16 @@ func Rebound(t Token) Token {
 	return t
 }
 
-// Cut truncates the log as a follower does.
+// Cut truncates the log of a follower as a fetcher does.
 func Cut(p *Partition, end model.Offset) error {
-	_, err := p.log.TruncateTo(end)
-	return err
+	p.mu.Lock()
+	epoch := p.epoch
+	p.mu.Unlock()
+	cut, err := p.cutTo(epoch, follow.Placement{Offset: end})
+	if err != nil {
+		return err
+	}
+	return cut.Wait(context.Background())
 }
 
 // Waiting counts the waits of a partition whose lock is held.

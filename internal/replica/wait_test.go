@@ -148,6 +148,43 @@ func TestDurableBeforeVisible(t *testing.T) {
 	})
 }
 
+// A follower that cuts its log holds no lock while that is synced: the metadata goes
+// on, and what is appended behind the cut becomes durable with it.
+func TestCutHoldsNoLockOverItsSync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, id, g := gated(t, replicatest.Fsync, 1)
+		p := n.Partition(id, 0)
+		if err := mustAppend(t, p, "kept", "and cut with it").Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := mustAppend(t, p, "cut").Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		n.Lead(id, 0, 2)
+		g.set(true)
+		cut := make(chan error)
+		go func() { cut <- replica.Cut(p, 2) }()
+		synctest.Wait()
+		select {
+		case err := <-cut:
+			t.Fatalf("the cut is said to be on disk: %v", err)
+		default:
+		}
+		n.Lead(id, 0, replicatest.Self)
+		token := mustAppend(t, p, "in its place")
+		g.open()
+		if err := <-cut; err != nil {
+			t.Error(err)
+		}
+		if err := token.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if s := status(t, p); s.LogEnd != 3 || s.HighWatermark != 3 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
 // Group commit: what is appended while a sync runs shares the next one.
 func TestAppendsShareASync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
