@@ -194,6 +194,7 @@ func logConfig(t config.TopicSettings, v *config.Values) commitlog.Config {
 		RetentionBytes:  t.RetentionBytes, RetentionAge: t.Retention,
 		DeleteDelay: t.FileDeleteDelay, Delete: t.Delete, Compact: t.Compact,
 		DeleteRetention: t.DeleteRetention, MinCompactionLag: t.MinCompactionLag, MaxCompactionLag: t.MaxCompactionLag,
+		Preallocate:        t.Preallocate,
 		MinCleanableRatio:  t.MinCleanableRatio,
 		TimestampBeforeMax: t.TimestampBefore, TimestampAfterMax: t.TimestampAfter,
 		Recompress:         t.Compression != "producer",

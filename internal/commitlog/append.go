@@ -407,6 +407,14 @@ func (l *Log) createSegment(base model.Offset, cfg *Config, now time.Time) (*seg
 		}
 		made = append(made, h)
 	}
+	if cfg.Preallocate {
+		if err := made[0].preallocate(cfg.SegmentBytes); err != nil {
+			for _, h := range made {
+				err = errors.Join(err, h.remove())
+			}
+			return nil, err
+		}
+	}
 	s := newSegment(base, made[0], made[1], made[2], l.files.handle(l.path(fileName(base, txnSuffix)), vfs.CreateOrOpen), now)
 	s.loaded = true
 	if l.jitter != nil && cfg.SegmentJitter > 0 {

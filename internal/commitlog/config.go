@@ -13,6 +13,7 @@ import (
 type Config struct {
 	SegmentBytes       int64         // segment.bytes
 	SegmentAge         time.Duration // segment.ms
+	Preallocate        bool          // preallocate: a segment has its room on disk from its beginning
 	SegmentJitter      time.Duration // segment.jitter.ms
 	IndexBytes         int64         // segment.index.bytes
 	IndexInterval      int64         // index.interval.bytes

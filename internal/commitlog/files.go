@@ -229,6 +229,17 @@ func (h *handle) sync() error {
 	return nil
 }
 
+// preallocate reserves room on disk for a file of a size; what it holds and how
+// long it is stay the same.
+func (h *handle) preallocate(size int64) error {
+	f, err := h.acquire()
+	if err != nil {
+		return err
+	}
+	defer h.release()
+	return f.Preallocate(size)
+}
+
 func (h *handle) size() (int64, error) {
 	f, err := h.acquire()
 	if err != nil {

@@ -2,9 +2,11 @@ package commitlog
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 
 	"github.com/stromkafka/strom/internal/batch"
@@ -123,4 +125,66 @@ func FuzzSegment(f *testing.F) {
 		_, _, _ = l.OffsetForTimestamp(3)
 		_, _ = l.AbortedTransactions(0, l.End())
 	})
+}
+
+// Whatever batches say, cleaning a log of them either fails or leaves records that
+// were there, in their order.
+func FuzzClean(f *testing.F) {
+	var whole []byte
+	for i := range 6 {
+		whole = append(whole, records(f, batch.Options{BaseOffset: model.Offset(2 * i), LeaderEpoch: 1, Transactional: i == 3,
+			Producer: &batch.Producer{ID: 3, BaseSequence: int32(2 * i)}}, 2, 10, int64(i))...)
+	}
+	f.Add(whole, int64(100), int64(0))
+	f.Add(whole[:len(whole)/2], int64(3), int64(5))
+	f.Fuzz(func(t *testing.T, log []byte, slots, from int64) {
+		fs := vfs.NewMem()
+		o := testOptions(fs)
+		o.Config.Compact = true
+		if err := fs.MkdirAll(o.Dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := vfs.WriteFileAtomic(fs, o.Dir+"/"+fileName(0, logSuffix), log); err != nil {
+			t.Fatal(err)
+		}
+		l, err := Open(o)
+		if err != nil || l.Roll() != nil {
+			return
+		}
+		point, err := l.Checkpoint()
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := recordOffsets(l)
+		c, err := l.Compactable(model.Offset(from), l.End(), testNow)
+		if err != nil {
+			return
+		}
+		_, err = l.Clean(context.Background(), c, CleanOptions{Now: testNow, Memory: min(max(slots, 1), 1000) * slotSize, Load: 0.9, Point: point})
+		after := recordOffsets(l)
+		if err == nil && before != nil && len(after) > len(before) || l.Err() != nil {
+			t.Fatalf("%v became %v: %v", before, after, l.Err())
+		}
+		for _, o := range after {
+			if before != nil && !slices.Contains(before, o) {
+				t.Fatalf("%v became %v", before, after)
+			}
+		}
+	})
+}
+
+// recordOffsets are those of all records; nil if some cannot be read.
+func recordOffsets(l *Log) (out []model.Offset) {
+	for b, err := range l.Batches(l.Start()) {
+		if err != nil {
+			return nil
+		}
+		for r, err := range b.Records(1 << 20) {
+			if err != nil {
+				return nil
+			}
+			out = append(out, r.Offset)
+		}
+	}
+	return out
 }

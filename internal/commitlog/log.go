@@ -103,6 +103,7 @@ type Log struct {
 	verifying verifications
 	snapshots []model.Offset // ascending; of the producer snapshots on disk
 	doomed    []doomed       // files that wait for their removal
+	dooming   atomic.Int32   // how many; read without a lock
 
 	mu       sync.Mutex
 	segments []*segment // ascending, never empty; replaced, never changed in place

@@ -226,6 +226,7 @@ func (l *Log) loadSegments() error {
 			}
 			l.segments = append(l.segments, s)
 		case !have[fileName(base, logSuffix)]:
+			l.logger.Warn("index of a segment that is not there removed", "partition", l.partition, "file", l.path(name))
 			if err := l.fs.Remove(l.path(name)); err != nil {
 				return err
 			}

@@ -44,6 +44,9 @@ func (l *Log) swap(ctx context.Context, fresh *segment, old []view) error {
 	if err := l.replace(fresh, old); err != nil {
 		return l.fail(err)
 	}
+	if err := l.fs.SyncDir(l.dir); err != nil {
+		return l.fail(err)
+	}
 	if err := fresh.log.renameExisting(strings.TrimSuffix(fresh.log.name, swapSuffix)); err != nil {
 		return l.fail(err)
 	}
@@ -95,13 +98,7 @@ func (l *Log) replace(fresh *segment, old []view) error {
 	at := slices.Index(l.segments, gone[0])
 	l.segments = slices.Concat(l.segments[:at], []*segment{fresh}, l.segments[at+len(gone):])
 	l.mu.Unlock()
-	if err := l.discard(gone, l.now()); err != nil {
-		return err
-	}
-	if err := l.fs.SyncDir(l.dir); err != nil {
-		return err
-	}
-	return l.dropOldSnapshots()
+	return errors.Join(l.discard(gone, l.now()), l.dropOldSnapshots())
 }
 
 // rename gives the segment's files another suffix, those that have the old one.

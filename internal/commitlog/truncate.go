@@ -271,11 +271,23 @@ func (l *Log) discard(segments []*segment, now time.Time) error {
 			}
 		}
 		l.doomed = append(l.doomed, doomed{s, at})
+		l.dooming.Add(1)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.dirChanges++
 	return nil
+}
+
+// Reap removes the files of segments that have left and whose time is over, if
+// there are any.
+func (l *Log) Reap(now time.Time) error {
+	if l.dooming.Load() == 0 {
+		return nil
+	}
+	l.append.Lock()
+	defer l.append.Unlock()
+	return l.reap(now, false)
 }
 
 // reap removes the doomed files whose time has come, or all; those that are
@@ -287,6 +299,7 @@ func (l *Log) reap(now time.Time, all bool) error {
 			return false
 		}
 		errs = append(errs, d.segment.discard())
+		l.dooming.Add(-1)
 		return true
 	})
 	return errors.Join(errs...)

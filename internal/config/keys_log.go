@@ -48,7 +48,7 @@ var logKeys = []Key{
 		Doc: "How often recovery points are saved to disk."},
 	{Name: "log.flush.start.offset.checkpoint.interval.ms", Type: Int, Default: "60000", Valid: atLeast(0), Importance: High, Effect: true,
 		Doc: "How often log start offsets are saved to disk."},
-	{Name: "log.preallocate", Type: Boolean, Default: "false", Importance: Medium, Dynamic: ClusterWide,
+	{Name: "log.preallocate", Type: Boolean, Default: "false", Importance: Medium, Dynamic: ClusterWide, Effect: true,
 		Doc: "Whether a new segment file is given its full size on disk at once."},
 	{Name: "num.recovery.threads.per.data.dir", Type: Int, Default: "2", Valid: atLeast(1), Importance: High, Dynamic: ClusterWide, Effect: true,
 		Doc: "How many logs of a directory are recovered at once."},

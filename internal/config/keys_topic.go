@@ -44,7 +44,7 @@ var topicKeys = []Key{
 		Doc: "Level used when compression.type is lz4."},
 	{Name: "compression.zstd.level", Type: Int, Default: "3", Valid: between(-131072, 22), Importance: Medium, Synonyms: []string{"compression.zstd.level"}, Effect: true,
 		Doc: "Level used when compression.type is zstd."},
-	{Name: "preallocate", Type: Boolean, Default: "false", Importance: Medium, Synonyms: []string{"log.preallocate"},
+	{Name: "preallocate", Type: Boolean, Default: "false", Importance: Medium, Synonyms: []string{"log.preallocate"}, Effect: true,
 		Doc: "Whether a new segment file is given its full size on disk at once."},
 	{Name: "message.timestamp.type", Type: String, Default: "CreateTime", Valid: oneOf("CreateTime", "LogAppendTime"), Importance: Medium, Synonyms: []string{"log.message.timestamp.type"}, Effect: true,
 		Doc: "Whether a record carries the time its producer gave it or the time it was appended."},

@@ -105,12 +105,34 @@ func TestCleanerKeepsTheNewestOfEachKey(t *testing.T) {
 		if len(values) < 10 || strings.Join(values[len(values)-10:], ",") != "value 90,value 91,value 92,value 93,value 94,value 95,value 96,value 97,value 98,value 99" {
 			t.Errorf("consumed %v", values)
 		}
+		if gone := deletedFiles(t, c.disk); gone == 0 {
+			t.Error("the old segments have left at once")
+		}
+		time.Sleep(71 * time.Second) // file.delete.delay.ms, and until it is looked at
+		synctest.Wait()
+		if gone := deletedFiles(t, c.disk); gone > 0 {
+			t.Errorf("%d files of old segments are left", gone)
+		}
 		offsets, err := commitlog.ReadOffsets(c.disk, "data/"+commitlog.CleanerFile)
 		if at := offsets[model.Partition{Topic: "compacted"}]; err != nil || at < 90 || at > 100 {
 			t.Errorf("cleaner checkpoint %v %v", offsets, err)
 		}
 		c.end()
 	})
+}
+
+func deletedFiles(t *testing.T, disk vfs.FS) (n int) {
+	t.Helper()
+	entries, err := disk.ReadDir("data/compacted-0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".deleted") {
+			n++
+		}
+	}
+	return n
 }
 
 func TestCleanerKeepsToItsRate(t *testing.T) {

@@ -22,6 +22,9 @@ type chore struct {
 // room.
 const hunger = time.Second
 
+// reaping is how often files are looked for whose file.delete.delay.ms is over.
+const reaping = 10 * time.Second
+
 // soonest keeps an interval of 0 from taking all of a processor.
 const soonest = 10 * time.Millisecond
 
@@ -44,6 +47,7 @@ func (s *Set) Run(ctx context.Context) error {
 		{hunger, start.Add(hunger), s.createStarved},
 		{s.o.Retention, start.Add(s.o.FirstRetention), s.retain},
 		{check, start.Add(check), s.expireProducers},
+		{reaping, start.Add(reaping), s.reap},
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -170,6 +174,18 @@ func (s *Set) retain() {
 			p.mu.Lock()
 			p.tell(ChangedStart)
 			p.mu.Unlock()
+		}
+	}
+}
+
+// reap removes the files of segments that retention and compaction took away.
+func (s *Set) reap() {
+	for _, p := range s.Partitions() {
+		if p.dir.Err() != nil {
+			continue
+		}
+		if err := p.log.Reap(s.o.Now()); err != nil {
+			p.dir.fail(fmt.Errorf("remove files of %s: %w", p, err))
 		}
 	}
 }
