@@ -80,7 +80,7 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@tools/fuzz $(FUZZTIME)
 
 .PHONY: mutants
-mutants: ## show that the simulation of the quorum finds the mistakes it is for
+mutants: ## show that the simulation of the quorum finds the mistakes it is for (minutes)
 	@$(GO) test -tags mutation -run TestMutations ./internal/kraft
 
 .PHONY: clean

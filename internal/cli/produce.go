@@ -176,13 +176,8 @@ func (o produce) checkTopic(ctx context.Context, k *cluster, client *kgo.Client)
 	bounded, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()
 	t, err := findTopic(bounded, k, o.topic)
-	if errors.Is(err, kerr.UnknownTopicOrPartition) {
-		if made, failed := askForTopic(bounded, client, o.topic); failed != nil {
-			return failed
-		} else if !made {
-			return err
-		}
-		if t, err = findTopic(bounded, k, o.topic); errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.LeaderNotAvailable) {
+	if errors.Is(err, kerr.UnknownTopicOrPartition) && makesTopics(bounded, k) {
+		if t, err = askForTopic(bounded, k, client, o.topic); errors.Is(err, kerr.LeaderNotAvailable) {
 			return nil // it is on its way: writing waits for it
 		}
 	}
@@ -192,20 +187,54 @@ func (o produce) checkTopic(ctx context.Context, k *cluster, client *kgo.Client)
 	return hasPartition(t, o.partition)
 }
 
-// askForTopic asks for a topic in the way that makes it. It reports whether it is
-// there, or will be soon.
-func askForTopic(ctx context.Context, client *kgo.Client, topic string) (bool, error) {
+// makesTopics reports whether brokers make topics that are asked for, as far as
+// they say.
+func makesTopics(ctx context.Context, k *cluster) bool {
+	brokers, err := k.ListBrokers(ctx)
+	if err != nil || len(brokers) == 0 {
+		return true
+	}
+	all, err := k.DescribeBrokerConfigs(ctx, brokers[0].NodeID)
+	if err != nil || len(all) != 1 || all[0].Err != nil {
+		return true
+	}
+	for _, c := range all[0].Configs {
+		if c.Key == "auto.create.topics.enable" {
+			return c.MaybeValue() != "false"
+		}
+	}
+	return true
+}
+
+// Who asks first for a topic is told that it is unknown, and it is made meanwhile.
+const (
+	askEvery    = 50 * time.Millisecond
+	askPatience = 5 * time.Second
+)
+
+// askForTopic asks for a topic in the way that makes it, until it is there.
+func askForTopic(ctx context.Context, k *cluster, client *kgo.Client, topic string) (kadm.TopicDetail, error) {
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
 	q := kmsg.NewPtrMetadataRequest()
 	q.AllowAutoTopicCreation = true
-	t := kmsg.NewMetadataRequestTopic()
-	t.Topic = &topic
-	q.Topics = append(q.Topics, t)
-	r, err := q.RequestWith(ctx, client)
-	if err != nil || len(r.Topics) != 1 {
-		return false, err
+	one := kmsg.NewMetadataRequestTopic()
+	one.Topic = &topic
+	q.Topics = append(q.Topics, one)
+	for {
+		if _, err := q.RequestWith(ctx, client); err != nil {
+			return kadm.TopicDetail{}, err
+		}
+		t, err := findTopic(ctx, k, topic)
+		if !errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return t, err
+		}
+		select {
+		case <-time.After(askEvery):
+		case <-ctx.Done():
+			return t, err
+		}
 	}
-	code := kerr.ErrorForCode(r.Topics[0].ErrorCode)
-	return code == nil || errors.Is(code, kerr.LeaderNotAvailable), nil
 }
 
 func hasPartition(t kadm.TopicDetail, partition int32) error {

@@ -84,6 +84,20 @@ func TestSimulationOfVoters(t *testing.T) {
 	}
 }
 
+// TestSimulationOfDisks is about worlds in which a static voter's disk is replaced,
+// and its new one has part of the log when the next thing happens. They are small,
+// and there are three times as many.
+func TestSimulationOfDisks(t *testing.T) {
+	for seed := *fromSeed; seed < *fromSeed+3**seeds; seed++ {
+		s := &simulation{shape: func(w *world) {
+			w.dynamic, w.change, w.voters, w.observers, w.wipe, w.crash, w.resign, w.cut, w.freeze = false, 0, 3, 0, 4, 8, 4, 4, 0
+		}}
+		if err := s.run(seed, 1500); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+	}
+}
+
 // TestSimulationReplays: a seed decides everything.
 func TestSimulationReplays(t *testing.T) {
 	for seed := range uint64(4) {
