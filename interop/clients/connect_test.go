@@ -24,9 +24,6 @@ const connectLines = 5000
 // TestConnect takes a file through Kafka Connect into a topic, exactly once (exactly.once.source.support), with the worker
 // killed in the middle, and from there into another file.
 func TestConnect(t *testing.T) {
-	if !*everything {
-		return
-	}
 	node := start(t, nil)
 	create(t, node.Addr, "pipeline", 1)
 	dir := t.TempDir()

@@ -25,9 +25,6 @@ const (
 // TestStreams counts words with Kafka Streams, exactly once (exactly_once_v2), and kills it twice in the middle: every word
 // is counted 1, 2, 3 ... to its end, and no count is written twice or left out.
 func TestStreams(t *testing.T) {
-	if !*everything {
-		return
-	}
 	node := start(t, nil)
 	create(t, node.Addr, "lines", streamPieces)
 	create(t, node.Addr, "counts", 1)
