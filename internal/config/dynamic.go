@@ -19,7 +19,7 @@ func ValidateBroker(settings map[string]string, perBroker bool) error {
 			}
 		}
 		if len(names) > 0 {
-			return fmt.Errorf("%s: [%s]", rule.text, strings.Join(names, ", "))
+			return told("%s: [%s]", rule.text, strings.Join(names, ", "))
 		}
 	}
 	for _, name := range sortedKeys(settings) {
@@ -60,7 +60,7 @@ func checkDynamic(name, text string, perBroker bool) (any, error) {
 	}
 	for _, rule := range dynamicRules(perBroker) {
 		if rule.wrong(k, name) {
-			return nil, fmt.Errorf("%s: [%s]", rule.text, name)
+			return nil, told("%s: [%s]", rule.text, name)
 		}
 	}
 	return k.check(Setting{Name: name, Value: text})
@@ -120,11 +120,11 @@ func (v *Values) together() error {
 			"max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides property is set."},
 	} {
 		if rule.wrong {
-			return fmt.Errorf("requirement failed: %s", rule.text)
+			return told("requirement failed: %s", rule.text)
 		}
 	}
 	if low, high := v.Long("log.cleaner.min.compaction.lag.ms"), v.Long("log.cleaner.max.compaction.lag.ms"); low > high {
-		return fmt.Errorf("conflict topic config setting min.compaction.lag.ms (%d) > max.compaction.lag.ms (%d)", low, high)
+		return told("conflict topic config setting min.compaction.lag.ms (%d) > max.compaction.lag.ms (%d)", low, high)
 	}
 	return nil
 }
@@ -150,11 +150,11 @@ func checkResize(name string, before, after int64) error {
 	default:
 		return nil
 	}
-	return fmt.Errorf("Dynamic thread count update validation failed for %s=%d, %s", name, after, why)
+	return told("Dynamic thread count update validation failed for %s=%d, %s", name, after, why)
 }
 
 // dynamicError has the words in which Apache Kafka wraps what a part of the
 // broker says of a new configuration.
 func dynamicError(err error) error {
-	return fmt.Errorf("Invalid value org.apache.kafka.common.config.ConfigException: %w for configuration Invalid dynamic configuration", err)
+	return told("Invalid value org.apache.kafka.common.config.ConfigException: %v for configuration Invalid dynamic configuration", err)
 }

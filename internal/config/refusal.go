@@ -7,6 +7,13 @@ import (
 	"strings"
 )
 
+// words are an error in Apache Kafka's words.
+type words string
+
+func (w words) Error() string { return string(w) }
+
+func told(format string, args ...any) error { return words(fmt.Sprintf(format, args...)) }
+
 // invalid is what Apache Kafka's ConfigException says of a value.
 func invalid(name string, value any, why string) string {
 	text := "null"

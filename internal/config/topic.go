@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -154,10 +153,10 @@ func ValidateTopic(overrides map[string]string) error {
 		high = v
 	}
 	if low > high {
-		return fmt.Errorf("conflict topic config setting min.compaction.lag.ms (%d) > max.compaction.lag.ms (%d)", low, high)
+		return told("conflict topic config setting min.compaction.lag.ms (%d) > max.compaction.lag.ms (%d)", low, high)
 	}
 	if values["remote.storage.enable"] == true {
-		return errors.New("Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.")
+		return told("Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.")
 	}
 	return nil
 }
@@ -176,7 +175,7 @@ func validate(scope Scope, settings map[string]string) (map[string]any, error) {
 	for _, name := range sortedKeys(settings) {
 		k, ok := tables[scope].byName[name]
 		if !ok {
-			return nil, fmt.Errorf("Unknown %s config name: %s", scope, name)
+			return nil, told("Unknown %s config name: %s", scope, name)
 		}
 		value, err := k.check(Setting{Name: name, Value: settings[name]})
 		if err != nil {
