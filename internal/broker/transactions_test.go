@@ -559,3 +559,29 @@ func (c *cluster) feature(name string, level int16) {
 		c.t.Fatal(err)
 	}
 }
+
+// Every replica tells of the producers that it knows, not the leader alone.
+func TestFollowersDescribeProducers(t *testing.T) {
+	c := startCluster(t, brokertest.Options{Config: transactional(nil)})
+	c.create("t", 1)
+	c.transact(c.producer("id"), "t", kgo.TryCommit, "a")
+	for id := range int32(3) {
+		q := kmsg.NewPtrDescribeProducersRequest()
+		topic := kmsg.NewDescribeProducersRequestTopic()
+		topic.Topic, topic.Partitions = "t", []int32{0}
+		q.Topics = append(q.Topics, topic)
+		for {
+			r, err := c.client.Broker(int(id+1)).Request(c.ctx, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := r.(*kmsg.DescribeProducersResponse).Topics[0].Partitions[0]
+			if p.ErrorCode != 0 {
+				t.Fatalf("broker %d: %v", id+1, kerr.ErrorForCode(p.ErrorCode))
+			}
+			if len(p.ActiveProducers) == 1 { // a follower may be a moment behind
+				break
+			}
+		}
+	}
+}
