@@ -373,7 +373,7 @@ func (c *cluster) work(id string, n int, how kgo.TransactionEndTry) {
 	c.t.Helper()
 	at := c.Addresses()
 	s, err := kgo.NewGroupTransactSession(kgo.SeedBrokers(at...), kgo.Dialer(c.Dial), kgo.TransactionalID(id), kgo.ConsumerGroup("group"), kgo.ConsumeTopics("in"),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.RequireStableFetchOffsets(),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.MetadataMinAge(50*time.Millisecond), kgo.FetchMaxWait(100*time.Millisecond))
 	if err != nil {
 		c.t.Fatal(err)
