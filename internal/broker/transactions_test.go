@@ -373,7 +373,7 @@ func (c *cluster) work(id string, n int, how kgo.TransactionEndTry) {
 	c.t.Helper()
 	at := c.Addresses()
 	s, err := kgo.NewGroupTransactSession(kgo.SeedBrokers(at...), kgo.Dialer(c.Dial), kgo.TransactionalID(id), kgo.ConsumerGroup("group"), kgo.ConsumeTopics("in"),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.RequireStableFetchOffsets(),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.MetadataMinAge(50*time.Millisecond), kgo.FetchMaxWait(100*time.Millisecond))
 	if err != nil {
 		c.t.Fatal(err)
@@ -557,5 +557,31 @@ func (c *cluster) feature(name string, level int16) {
 	}
 	if err != nil {
 		c.t.Fatal(err)
+	}
+}
+
+// Every replica tells of the producers that it knows, not the leader alone.
+func TestFollowersDescribeProducers(t *testing.T) {
+	c := startCluster(t, brokertest.Options{Config: transactional(nil)})
+	c.create("t", 1)
+	c.transact(c.producer("id"), "t", kgo.TryCommit, "a")
+	for id := range int32(3) {
+		q := kmsg.NewPtrDescribeProducersRequest()
+		topic := kmsg.NewDescribeProducersRequestTopic()
+		topic.Topic, topic.Partitions = "t", []int32{0}
+		q.Topics = append(q.Topics, topic)
+		for {
+			r, err := c.client.Broker(int(id+1)).Request(c.ctx, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := r.(*kmsg.DescribeProducersResponse).Topics[0].Partitions[0]
+			if p.ErrorCode != 0 {
+				t.Fatalf("broker %d: %v", id+1, kerr.ErrorForCode(p.ErrorCode))
+			}
+			if len(p.ActiveProducers) == 1 { // a follower may be a moment behind
+				break
+			}
+		}
 	}
 }

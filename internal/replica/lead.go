@@ -53,10 +53,10 @@ func (p *Partition) Verify(v commitlog.Verification) (commitlog.Guard, error) {
 	return p.log.Verify(v)
 }
 
-// Producers are the partition's idempotent producers, as its leader knows them.
+// Producers are the partition's idempotent producers, as this replica knows them.
 func (p *Partition) Producers() ([]commitlog.Producer, error) {
 	p.mu.Lock()
-	err := p.checkEpoch(model.NoEpoch, true)
+	err := p.usable()
 	p.mu.Unlock()
 	if err != nil {
 		return nil, err

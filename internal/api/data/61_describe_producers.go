@@ -12,7 +12,7 @@ import (
 )
 
 // DescribeProducers is API key 61, version 0 (KIP-664): the idempotent producers
-// that the leaders of partitions know of, and where their open transactions began.
+// that a replica knows of, leader or not, and where their open transactions began.
 // That is how transactions are found that nobody ends. Needs READ on the topic.
 type DescribeProducers struct {
 	Image      func() *metadata.Image

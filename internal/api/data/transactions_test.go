@@ -354,14 +354,16 @@ func TestDescribeProducers(t *testing.T) {
 	if got := fmt.Sprint(r.ActiveProducers); r.ErrorCode != 0 || got != "[{1 3 0 0 -1 1} {2 1 -1 0 6 -1}]" {
 		t.Errorf("error %d, %s", r.ErrorCode, got)
 	}
-	b.node.Lead(b.id, 1, 2)
+	b.node.Lead(b.id, 1, 2) // a follower tells what it knows as well
+	if r := b.described("t", 1); r.ErrorCode != 0 || len(r.ActiveProducers) != 0 {
+		t.Errorf("as a follower: %+v", r)
+	}
 	b.denied["secret"] = true
 	for _, c := range []struct {
 		topic string
 		index int32
 		want  *kerr.Error
 	}{
-		{"t", 1, kerr.NotLeaderOrFollower},
 		{"t", 9, kerr.UnknownTopicOrPartition},
 		{"nobody", 0, kerr.UnknownTopicOrPartition},
 		{"secret", 0, kerr.TopicAuthorizationFailed},
