@@ -120,7 +120,7 @@ func TestTransactionTools(t *testing.T) {
 	}
 	matches(t, transactions("list"), `^copier\s+\d+\s+\d+\s+CompleteCommit`)
 	matches(t, transactions("describe", "--transactional-id", "copier"), `^\d+\s+copier\s+\d+\s+\d+\s+CompleteCommit`)
-	matches(t, transactions("describe-producers", "--topic", "copy-to", "--partition", "0"), `^\d+\s+\d+\s+\d+\s+\d+\s+\d+\s+None`)
+	matches(t, transactions("describe-producers", "--topic", "copy-to", "--partition", "0"), `^\d+\s+\d+\s+\d+\s+-?\d+\s+\d+\s+None`)
 	matches(t, transactions("find-hanging", "--broker-id", "1"), `^Topic\s+Partition`)
 }
 
