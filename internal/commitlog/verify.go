@@ -109,7 +109,7 @@ func (s *verifications) settle(b batch.Batch) {
 		return
 	}
 	under, ok := s.byID[b.ProducerID()]
-	if ok && !(under.newEpochs && b.IsControl() && b.ProducerEpoch() == under.epoch) {
+	if ok && (!under.newEpochs || !b.IsControl() || b.ProducerEpoch() != under.epoch) {
 		delete(s.byID, b.ProducerID())
 	}
 }

@@ -109,7 +109,7 @@ func TestVerificationKeepsTheOrder(t *testing.T) {
 	l.expect("the earlier batch", l.write(Client, g, 7, 0, 3), nil)
 	l.expect("what follows", l.write(Client, 0, 7, 0, 4), nil)
 
-	g = l.verify(8, 0, 5, false)
+	l.verify(8, 0, 5, false)
 	if g = l.verify(8, 1, 0, false); g == 0 {
 		t.Fatal("no guard")
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/stromkafka/strom/internal/model"
 )
 
-// HighWatermark, as an offset to delete records before, is the high watermark.
+// HighWatermark is the offset that stands for the high watermark in DeleteRecords.
 const HighWatermark model.Offset = -1
 
 // DeleteRecords lets the log of this leader begin at an offset, at most its high

@@ -62,7 +62,7 @@ func (c *copier) connect() error {
 	var err error
 	c.session, err = kgo.NewGroupTransactSession(append(o.common(c.name), kgo.TransactionalID(c.name), kgo.TransactionTimeout(transactionTimeout), kgo.ProducerLinger(0),
 		kgo.RecordDeliveryTimeout(o.Patience), kgo.ProduceRequestTimeout(5*time.Second), kgo.UnknownTopicRetries(-1),
-		kgo.ConsumerGroup(copiers), kgo.ConsumeTopics(o.Copies.From), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.RequireStableFetchOffsets(),
+		kgo.ConsumerGroup(copiers), kgo.ConsumeTopics(o.Copies.From), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(500*time.Millisecond), kgo.SessionTimeout(6*time.Second), kgo.RebalanceTimeout(10*time.Second))...)
 	return err
 }

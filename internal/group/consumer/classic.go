@@ -127,7 +127,7 @@ func joinMeta(m wire.ConsumerGroupMemberMetadataValue, by Client, r *wire.JoinGr
 	m.ClassicMemberMetadata = &wire.ConsumerGroupMemberMetadataValueClassic{SessionTimeoutMS: r.SessionTimeoutMS}
 	for _, p := range r.Protocols {
 		m.ClassicMemberMetadata.SupportedProtocols = append(m.ClassicMemberMetadata.SupportedProtocols,
-			wire.ConsumerGroupMemberMetadataValueProtocol{Name: p.Name, Metadata: p.Metadata})
+			wire.ConsumerGroupMemberMetadataValueProtocol(p))
 	}
 	return m
 }

@@ -63,9 +63,7 @@ func newMember(id string) *Member {
 // Classic reports whether the member speaks the classic protocol.
 func (m *Member) Classic() bool { return m.Meta.ClassicMemberMetadata != nil }
 
-func (m *Member) regex() string         { return text(m.Meta.SubscribedTopicRegex) }
-func (m *Member) sameID(o *Member) bool { return o != nil && m.ID == o.ID }
-
+func (m *Member) regex() string               { return text(m.Meta.SubscribedTopicRegex) }
 func (m *Member) reconciled(epoch int32) bool { return m.State == Stable && m.Epoch == epoch }
 
 // moved is the member at an epoch, with new partitions.
