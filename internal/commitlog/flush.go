@@ -223,14 +223,21 @@ func (l *Log) putOff(c checkpoint) {
 	}
 }
 
-// syncState makes durable what recovery would otherwise have to make anew.
-func (l *Log) syncState(c checkpoint) error {
-	for _, s := range c.segments {
+func syncIndexes(segments []*segment) error {
+	for _, s := range segments {
 		for _, x := range s.indexes() {
 			if err := x.file.sync(); err != nil && err != errRemoved {
 				return fmt.Errorf("sync %s: %w", x.file.name, err)
 			}
 		}
+	}
+	return nil
+}
+
+// syncState makes durable what recovery would otherwise have to make anew.
+func (l *Log) syncState(c checkpoint) error {
+	if err := syncIndexes(c.segments); err != nil {
+		return err
 	}
 	for _, o := range c.snapshots {
 		if err := l.syncSnapshot(o); err != nil {
