@@ -4,8 +4,9 @@ export CGO_ENABLED ?= 0
 GO ?= go
 PKG ?= ./...
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-# Packages whose code runs on many goroutines.
-CONCURRENT := ./internal/... ./stromtest/...
+# Packages whose code runs on many goroutines. Of the simulated clusters, which are five times slower under the race
+# detector, it sees one of each shape.
+CONCURRENT = $(shell $(GO) list ./internal/... ./stromtest/... | grep -v /internal/simtest)
 
 # Makes the locks of franz-go such that a testing/synctest bubble's time goes on while somebody waits for one.
 BUBBLES := -tags synctests
@@ -29,6 +30,7 @@ test: ## run every test that needs nothing but Go
 .PHONY: race
 race: ## run the tests of the concurrent packages under the race detector (needs a C compiler)
 	@CGO_ENABLED=1 $(GO) test $(BUBBLES) -race $(TESTFLAGS) $(CONCURRENT)
+	@CGO_ENABLED=1 $(GO) test $(BUBBLES) -race $(TESTFLAGS) -run 'TestSimulation$$' ./internal/simtest
 
 .PHONY: lint
 lint: ## vet, format, style, and the law of imports in ARCHITECTURE.md

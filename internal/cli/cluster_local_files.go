@@ -282,6 +282,7 @@ func (l *local) propertiesOf(n localNode) []byte {
 		{"transaction.state.log.min.isr", number(max(1, copies-1))},
 		{"share.coordinator.state.topic.replication.factor", number(copies)},
 		{"share.coordinator.state.topic.min.isr", number(max(1, copies-1))},
+		{"group.initial.rebalance.delay.ms", "0"},
 	}
 	text := fmt.Sprintf("# Node %d of a cluster made by `strom cluster local`.\n", n.id)
 	for _, p := range all {

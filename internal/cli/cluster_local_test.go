@@ -192,6 +192,7 @@ transaction.state.log.replication.factor=3
 transaction.state.log.min.isr=2
 share.coordinator.state.topic.replication.factor=3
 share.coordinator.state.topic.min.isr=2
+group.initial.rebalance.delay.ms=0
 num.partitions=5
 `, "`strom cluster local`", port+3, port+4, port+5, port+1, port+4, filepath.Join(dir, "node-2", "data"))
 	if err != nil || string(got) != want {

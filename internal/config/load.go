@@ -30,7 +30,8 @@ var reservedEnv = []string{"STROM_BOOTSTRAP", "STROM_CONFIG", "STROM_LOG_LEVEL",
 // alone is what `strom start` without a file adds to the defaults: a broker and
 // controller that is a cluster by itself, for this machine only. It has no
 // listener for the controller; both roles talk inside the process, so that no
-// second port must be free. Set listeners to give it one, and to let it grow.
+// second port must be free. Set listeners to give it one, and to let it grow. The
+// first member of a group does not wait three seconds for others to come.
 var alone = []Setting{
 	{"process.roles", "broker,controller", "built in"},
 	{"node.id", "1", "built in"},
@@ -43,6 +44,7 @@ var alone = []Setting{
 	{"transaction.state.log.min.isr", "1", "built in"},
 	{"share.coordinator.state.topic.replication.factor", "1", "built in"},
 	{"share.coordinator.state.topic.min.isr", "1", "built in"},
+	{"group.initial.rebalance.delay.ms", "0", "built in"},
 }
 
 // Load reads the sources and checks every value and what belongs together. The
