@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -339,9 +340,12 @@ func powerLossAt(t *testing.T, at int, keep func() bool, journalled bool) bool {
 	if err := errors.Join(mem.MkdirAll("/data", 0o755), mem.SyncDir("/")); err != nil {
 		t.Fatal(err)
 	}
+	var mu sync.Mutex // the journal settles logs in the background
 	var left *vfs.Mem
 	n := 0
 	faulty := vfs.NewFaulty(mem, func(op vfs.Op) error {
+		mu.Lock()
+		defer mu.Unlock()
 		if !op.Kind.Changes() {
 			return nil
 		}
@@ -353,6 +357,8 @@ func powerLossAt(t *testing.T, at int, keep func() bool, journalled bool) bool {
 	})
 	var m expected
 	err := script(t, faulty, &m, journalled)
+	mu.Lock()
+	defer mu.Unlock()
 	if left == nil {
 		if err != nil {
 			t.Fatal(err)
