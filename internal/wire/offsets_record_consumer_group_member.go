@@ -33,7 +33,8 @@ type ConsumerGroupMemberMetadataValue struct {
 
 // Reset sets the defaults.
 func (m *ConsumerGroupMemberMetadataValue) Reset() {
-	*m = ConsumerGroupMemberMetadataValue{RebalanceTimeoutMS: -1, ClassicMemberMetadata: new(ConsumerGroupMemberMetadataValueClassic)}
+	*m = ConsumerGroupMemberMetadataValue{RebalanceTimeoutMS: -1,
+		ClassicMemberMetadata: &ConsumerGroupMemberMetadataValueClassic{SupportedProtocols: []ConsumerGroupMemberMetadataValueProtocol{}}}
 }
 
 func (m *ConsumerGroupMemberMetadataValue) code(c *coder, v int16) {
