@@ -164,9 +164,8 @@ func TestTelemetry(t *testing.T) {
 	node := start(t, map[string]string{"client.telemetry.otlp.endpoint": collector.URL + "/v1/metrics"})
 	tool(t, metricsTool, "", "--bootstrap-server", node.Addr, "--alter", "--name", "all", "--metrics", "org.apache.kafka.producer.", "--interval", "100")
 	create(t, node.Addr, "measured", 1)
-	if _, err := (javaClient{}).produce(t.Context(), node.Addr, "measured", "none", samples(true)); err != nil {
-		t.Fatal(err)
-	}
+	// It must live for long enough to learn what it is to measure: 30 records, 10 a second.
+	tool(t, "org.apache.kafka.tools.VerifiableProducer", "", "--bootstrap-server", node.Addr, "--topic", "measured", "--max-messages", "30", "--throughput", "10")
 	select {
 	case body := <-delivered:
 		contains(t, string(body), "org.apache.kafka.producer.", "client_software_name", "apache-kafka-java", "client_instance_id")
