@@ -91,7 +91,7 @@ func smallClient(ctx context.Context, o clientOptions) error {
 	producers := make([]*kgo.Client, o.clients)
 	for i := range producers {
 		producer, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(o.addr, ",")...), kgo.ClientID(fmt.Sprintf("bench-%d", i)), kgo.RequiredAcks(kgo.AllISRAcks()),
-			kgo.ProducerLinger(0), kgo.DefaultProduceTopic(o.topic), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()), kgo.ProducerBatchCompression(kgo.NoCompression()))
+			kgo.ProducerLinger(0), kgo.DefaultProduceTopic(o.topic), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()), kgo.UnknownTopicRetries(-1), kgo.ProducerBatchCompression(kgo.NoCompression()))
 		if err != nil {
 			return err
 		}
