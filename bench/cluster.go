@@ -46,10 +46,7 @@ var unavailability = []metric{
 var clusterRows = []row{
 	{name: "produce.100B.acksall", label: "produce 100 B, acks=all, 3 copies", metrics: clusterThroughput(), measure: produce(100, "all")},
 	{name: "produce.1KB.acksall", label: "produce 1 KB, acks=all, 3 copies", metrics: clusterThroughput(), measure: produce(1024, "all")},
-	{name: "latency", label: "end to end at a fixed rate, 100 B, acks=all, 3 copies", measure: measureLatency, metrics: []metric{
-		{key: "p50", label: "p50", unit: "ms", targets: ahead},
-		{key: "p99", label: "p99", unit: "ms", targets: ahead},
-		{key: "p999", label: "p99.9", unit: "ms", targets: ahead}}},
+	{name: "latency", label: "end to end at a fixed rate, 100 B, acks=all, 3 copies", measure: measureLatency, metrics: percentileMetrics(ahead, "p50", "p99", "p999")},
 	{name: "unavailable.leader", label: "produce unavailable after kill -9 of a partition leader", metrics: unavailability, measure: unavailable(aLeader)},
 	{name: "unavailable.controller", label: "produce unavailable after kill -9 of the active controller", metrics: unavailability, measure: unavailable(theController)},
 }

@@ -66,7 +66,7 @@ func loopRow(verb string, workers int) measurement {
 	}
 }
 
-// patience of requests while a coordinator is being made or loads, or a transaction before is still ending.
+// retryEvery is how soon a request is repeated whose coordinator is being made or loads.
 const retryEvery = 5 * time.Millisecond
 
 // retry repeats a request while its error says to.

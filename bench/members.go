@@ -86,7 +86,7 @@ func (r *roll) String() string {
 	return fmt.Sprintf("%d members are there", len(r.present))
 }
 
-// A member is one of a group. live takes part until the context ends and says on the roll where it stands.
+// A groupMember is one of a group. live takes part until the context ends and says on the roll where it stands.
 type groupMember interface {
 	live(ctx context.Context) error
 	leave(ctx context.Context) error

@@ -85,10 +85,7 @@ var rows = []row{
 	{name: "produce.1KB.acksall", label: "produce 1 KB, acks=all", metrics: throughput(acksAll), measure: produce(1024, "all")},
 	{name: "consume.100B", label: "consume 100 B", once: true, metrics: throughput(both(noWorse)), measure: consume(100)},
 	{name: "consume.1KB", label: "consume 1 KB", once: true, metrics: throughput(both(noWorse)), measure: consume(1024)},
-	{name: "latency", label: "end to end at a fixed rate, 100 B, acks=all", measure: measureLatency, metrics: []metric{
-		{key: "p50", label: "p50", unit: "ms", targets: acksAll},
-		{key: "p99", label: "p99", unit: "ms", targets: acksAll},
-		{key: "p999", label: "p99.9", unit: "ms", targets: acksAll}}},
+	{name: "latency", label: "end to end at a fixed rate, 100 B, acks=all", measure: measureLatency, metrics: percentileMetrics(acksAll, "p50", "p99", "p999")},
 	{name: "memory.load", label: "after load", measure: measurePeak,
 		metrics: []metric{{key: "memory", label: "peak memory (RSS)", unit: "MB"}}},
 }
@@ -117,7 +114,7 @@ func (p plan) rowNames() string {
 }
 
 func measureStart(m measuring) (sample, error) {
-	return sample{values: map[string]float64{"time": float64(m.ready.Microseconds()) / 1e3}}, nil
+	return sample{values: map[string]float64{"time": milliseconds(m.ready)}}, nil
 }
 
 func measureIdle(m measuring) (sample, error) {

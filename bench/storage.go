@@ -143,7 +143,7 @@ func measureManyPartitions(m measuring) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	return sample{values: map[string]float64{"create": float64(created.Microseconds()) / 1e3, "start": float64(ready.Microseconds()) / 1e3, "memory": float64(held.now) / 1e6}}, nil
+	return sample{values: map[string]float64{"create": milliseconds(created), "start": milliseconds(ready), "memory": float64(held.now) / 1e6}}, nil
 }
 
 const (
