@@ -84,7 +84,7 @@ func (s *Set) Verify(partition int32, v commitlog.Verification) (commitlog.Guard
 		return 0, kerr.NotCoordinator
 	}
 	guard, err := sh.partition.Verify(v)
-	return guard, mapped(err)
+	return guard, machine.Refusal(err)
 }
 
 // Tell gives a machine the outcome of an event that it gave out in an epoch. It

@@ -25,7 +25,7 @@ func (sh *shard) carryOut(e machine.Effects) {
 			return
 		}
 		sh.set.counters.refused.Add(1)
-		err = mapped(err)
+		err = machine.Refusal(err)
 		for _, r := range e.Replies {
 			sh.reply(r.Token, outcome{err: err})
 		}
@@ -100,7 +100,7 @@ func (sh *shard) mark(t machine.Token, m *Marker) {
 	b := batch.Marker{Type: kind, CoordinatorEpoch: int32(m.CoordinatorEpoch)}.Batch(m.ID, m.Epoch, sh.set.o.Now().UnixMilli())
 	info, err := sh.write(b, commitlog.Append{Origin: commitlog.Coordinator, TransactionVersion: m.TransactionVersion})
 	if err != nil {
-		sh.reply(t, outcome{err: mapped(err)})
+		sh.reply(t, outcome{err: machine.Refusal(err)})
 		return
 	}
 	sh.machine.FoldMarker(m.Producer, m.Committed)

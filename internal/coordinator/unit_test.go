@@ -1,12 +1,10 @@
 package coordinator
 
 import (
-	"errors"
 	"math/rand/v2"
 	"testing"
 	"time"
 
-	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/model"
 )
 
@@ -26,24 +24,6 @@ func TestPartitionFor(t *testing.T) {
 	} {
 		if got := PartitionFor(c.key, c.count); got != c.at {
 			t.Errorf("%q: %d, want %d", c.key, got, c.at)
-		}
-	}
-}
-
-// What Kafka's coordinators say to clients of the errors of their partition.
-func TestMapped(t *testing.T) {
-	for _, c := range []struct{ cause, told *kerr.Error }{
-		{kerr.UnknownTopicOrPartition, kerr.CoordinatorNotAvailable},
-		{kerr.NotEnoughReplicas, kerr.CoordinatorNotAvailable},
-		{kerr.RequestTimedOut, kerr.CoordinatorNotAvailable},
-		{kerr.NotLeaderOrFollower, kerr.NotCoordinator},
-		{kerr.KafkaStorageError, kerr.NotCoordinator},
-		{kerr.MessageTooLarge, kerr.UnknownServerError},
-		{kerr.RecordListTooLarge, kerr.UnknownServerError},
-		{kerr.InvalidProducerEpoch, kerr.InvalidProducerEpoch},
-	} {
-		if err := mapped(c.cause.With("why")); kerr.Code(err) != c.told.Code || !errors.Is(err, c.cause) {
-			t.Errorf("%v is told as %v", c.cause, err)
 		}
 	}
 }

@@ -15,6 +15,7 @@ package group
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -188,7 +189,11 @@ func (m *Machine) Refused(now time.Time, _ machine.Effects, err error) machine.E
 	undo := m.undo
 	m.enter(now)
 	if undo != nil {
-		undo.refused(m, appendError(err))
+		var refusal *kerr.Error
+		if !errors.As(err, &refusal) {
+			refusal = kerr.UnknownServerError
+		}
+		undo.refused(m, refusal)
 	}
 	return m.leave()
 }
@@ -265,22 +270,6 @@ func (m *Machine) dropHusk(g *group) bool {
 	}
 	delete(m.groups, g.id)
 	return true
-}
-
-// appendError is what Kafka answers for a failed append.
-func appendError(err error) *kerr.Error {
-	switch kerr.Code(err) {
-	case kerr.UnknownTopicOrPartition.Code, kerr.NotEnoughReplicas.Code, kerr.RequestTimedOut.Code:
-		return kerr.CoordinatorNotAvailable
-	case kerr.NotLeaderOrFollower.Code, kerr.KafkaStorageError.Code:
-		return kerr.NotCoordinator
-	case kerr.MessageTooLarge.Code, kerr.RecordListTooLarge.Code, kerr.InvalidFetchSize.Code:
-		return kerr.UnknownServerError
-	}
-	if e, ok := kerr.FromCode(kerr.Code(err)).(*kerr.Error); ok {
-		return e
-	}
-	return kerr.UnknownServerError
 }
 
 // text is the string, empty for null.

@@ -122,7 +122,7 @@ func (s *shell) carryOut(e machine.Effects) {
 		for _, r := range e.Replies {
 			s.reply(r, s.fail)
 		}
-		e = s.m.Refused(s.now, e, s.fail)
+		e = s.m.Refused(s.now, e, machine.Refusal(s.fail))
 	}
 	producer := noProducer
 	if e.Transaction != nil {

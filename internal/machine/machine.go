@@ -52,7 +52,7 @@ type Machine interface {
 	Tick(now time.Time) Effects
 	// Refused takes effects back whose records could not be appended: none of
 	// them was folded. The shell has answered their replies with the error and
-	// dropped their events.
+	// dropped their events. The error is what Refusal makes of the log's.
 	Refused(now time.Time, e Effects, err error) Effects
 }
 

@@ -1,4 +1,4 @@
-package coordinator
+package machine
 
 import "github.com/stromkafka/strom/internal/kerr"
 
@@ -9,10 +9,10 @@ type refusal struct{ told, cause error }
 func (r *refusal) Error() string   { return r.told.Error() + ": " + r.cause.Error() }
 func (r *refusal) Unwrap() []error { return []error{r.told, r.cause} }
 
-// mapped is what a client of a coordinator hears of an append's error. It knows
+// Refusal is what a client of a coordinator hears of an append's error. It knows
 // coordinators, not the partitions behind them, and what it should do about it:
 // find the coordinator again or ask again.
-func mapped(err error) error {
+func Refusal(err error) error {
 	if err == nil {
 		return nil
 	}
