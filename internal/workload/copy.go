@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -27,7 +26,7 @@ const copied = 50
 // copier is one member. A session that met with an error is not used again.
 func (o *Options) copier(name string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		c := &copier{options: o, name: name, rng: rand.New(rand.NewPCG(o.Seed, hash(name)))}
+		c := &copier{options: o, name: name, rng: rand.New(rand.NewPCG(o.Seed, hash(name))), numbers: map[history.Partition]int{}}
 		defer c.hangUp()
 		for ctx.Err() == nil {
 			if err := c.copy(ctx); err != nil {
@@ -44,7 +43,7 @@ type copier struct {
 	rng     *rand.Rand
 	session *kgo.GroupTransactSession
 	count   int // transactions
-	number  map[history.Partition]int
+	numbers map[history.Partition]int
 }
 
 func (c *copier) hangUp() {
@@ -56,12 +55,8 @@ func (c *copier) hangUp() {
 
 func (c *copier) connect() error {
 	o := c.options
-	if c.number == nil {
-		c.number = map[history.Partition]int{}
-	}
 	var err error
-	c.session, err = kgo.NewGroupTransactSession(append(o.common(c.name), kgo.TransactionalID(c.name), kgo.TransactionTimeout(transactionTimeout), kgo.ProducerLinger(0),
-		kgo.RecordDeliveryTimeout(o.Patience), kgo.ProduceRequestTimeout(5*time.Second), kgo.UnknownTopicRetries(-1),
+	c.session, err = kgo.NewGroupTransactSession(append(append(o.common(c.name), o.transactional(c.name)...),
 		kgo.ConsumerGroup(copiers), kgo.ConsumeTopics(o.Copies.From), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(500*time.Millisecond), kgo.SessionTimeout(6*time.Second), kgo.RebalanceTimeout(10*time.Second))...)
 	return err
@@ -116,27 +111,13 @@ func (c *copier) poll(ctx context.Context) []*kgo.Record {
 // send writes the copies; it is true if each is there for sure.
 func (c *copier) send(ctx context.Context, id string, records []*kgo.Record) bool {
 	o := c.options
-	var open sync.WaitGroup
-	var mu sync.Mutex
-	whole := true
+	s := &sending{options: o, client: c.name, txn: id, numbers: c.numbers, produce: c.session.Produce}
 	for _, r := range records {
-		to := history.Partition{Topic: o.Copies.To, Index: r.Partition % o.Topics[o.Copies.To]}
-		c.number[to]++
 		source := history.Source(history.Partition{Topic: r.Topic, Index: r.Partition}, r.Offset)
-		op := history.Op{Kind: history.Send, Client: c.name, Partition: to, Number: c.number[to], Offset: -1, Acks: -1, Idempotent: true, Txn: id, Source: source,
-			Value: fmt.Sprintf("%s/%s/%d", c.name, source, c.count), Begin: o.Record.Now()}
-		open.Add(1)
-		c.session.Produce(context.WithoutCancel(ctx), &kgo.Record{Topic: to.Topic, Partition: to.Index, Value: payload(op.Value, o.Size)},
-			func(r *kgo.Record, err error) {
-				defer open.Done()
-				o.produced(op, r, err)
-				mu.Lock()
-				defer mu.Unlock()
-				whole = whole && err == nil
-			})
+		s.send(ctx, history.Partition{Topic: o.Copies.To, Index: r.Partition % o.Topics[o.Copies.To]}, source,
+			func(int) string { return fmt.Sprintf("%s/%s/%d", c.name, source, c.count) })
 	}
-	open.Wait()
-	return whole
+	return s.whole()
 }
 
 // end commits, unless the group has moved on or something was not written; it is
@@ -154,14 +135,7 @@ func (c *copier) end(id string, whole bool) bool {
 	if !whole && err != nil {
 		op.Kind = history.Abort
 	}
-	if err != nil || !whole {
-		op.Outcome = history.Unknown
-		if err != nil {
-			op.Error = err.Error()
-		}
-	}
-	o.Record.Add(op)
-	return op.Outcome == history.OK
+	return o.ended(op, whole, err)
 }
 
 // position records what the copiers' group has committed, in the end.

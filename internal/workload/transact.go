@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -69,8 +68,7 @@ func (t *transactor) hangUp() {
 }
 
 func (t *transactor) connect() (*kgo.Client, error) {
-	return t.options.client(t.name, kgo.TransactionalID(t.name), kgo.TransactionTimeout(transactionTimeout), kgo.ProducerLinger(0),
-		kgo.RecordDeliveryTimeout(t.options.Patience), kgo.ProduceRequestTimeout(5*time.Second), kgo.UnknownTopicRetries(-1))
+	return t.options.client(t.name, t.options.transactional(t.name)...)
 }
 
 // transact does one transaction. What it sends after it lost its id is part of a
@@ -105,28 +103,13 @@ func (t *transactor) transact(ctx context.Context) error {
 // send writes some records of a transaction and waits for their outcome; it is
 // true if each is there for sure.
 func (t *transactor) send(ctx context.Context, id string, n int) bool {
-	o := t.options
-	partitions := o.partitions()
-	var open sync.WaitGroup
-	var mu sync.Mutex
-	whole := true
+	partitions := t.options.partitions()
+	s := &sending{options: t.options, client: t.name, txn: id, numbers: t.numbers, produce: t.client.Produce}
 	for range n {
 		p := partitions[t.rng.IntN(len(partitions))]
-		t.numbers[p]++
-		op := history.Op{Kind: history.Send, Client: t.name, Partition: p, Number: t.numbers[p], Offset: -1, Acks: -1, Idempotent: true, Txn: id,
-			Value: fmt.Sprintf("%s/%s/%d", t.name, p, t.numbers[p]), Begin: o.Record.Now()}
-		open.Add(1)
-		t.client.Produce(context.WithoutCancel(ctx), &kgo.Record{Topic: p.Topic, Partition: p.Index, Value: payload(op.Value, o.Size)},
-			func(r *kgo.Record, err error) {
-				defer open.Done()
-				o.produced(op, r, err)
-				mu.Lock()
-				defer mu.Unlock()
-				whole = whole && err == nil
-			})
+		s.send(ctx, p, "", func(number int) string { return fmt.Sprintf("%s/%s/%d", t.name, p, number) })
 	}
-	open.Wait()
-	return whole
+	return s.whole()
 }
 
 // usurp lets another instance take the transactional id and end what is open.
@@ -160,12 +143,5 @@ func (t *transactor) end(id string, commit, whole bool) bool {
 	defer cancel()
 	err := t.client.EndTransaction(ctx, try)
 	op.End = t.options.Record.Now()
-	if err != nil || !whole {
-		op.Outcome = history.Unknown
-		if err != nil {
-			op.Error = err.Error()
-		}
-	}
-	t.options.Record.Add(op)
-	return op.Outcome == history.OK
+	return t.options.ended(op, whole, err)
 }
