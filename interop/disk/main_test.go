@@ -5,7 +5,6 @@ package disk
 import (
 	"context"
 	"flag"
-	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -29,30 +28,7 @@ const root = "../.."
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	code, err := with(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func with(m *testing.M) (int, error) {
-	dir, err := os.MkdirTemp("", "disk")
-	if err != nil {
-		return 1, err
-	}
-	defer os.RemoveAll(dir)
-	ours, err := peer.Resolve(root, *program, dir)
-	if err != nil {
-		return 1, err
-	}
-	theirs, err := peer.Resolve(root, "apache-kafka", dir)
-	if err != nil {
-		return 1, err
-	}
-	strom, kafka = []string{ours}, []string{theirs}
-	return m.Run(), nil
+	os.Exit(peer.Main(root, *program, func(ours, theirs string) { strom, kafka = []string{ours}, []string{theirs} }, m.Run))
 }
 
 // node is one whose program changes.

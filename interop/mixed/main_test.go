@@ -4,7 +4,6 @@ package mixed
 
 import (
 	"flag"
-	"fmt"
 	"os"
 	"testing"
 
@@ -20,28 +19,5 @@ const root = "../.."
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	code, err := with(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func with(m *testing.M) (int, error) {
-	dir, err := os.MkdirTemp("", "mixed")
-	if err != nil {
-		return 1, err
-	}
-	defer os.RemoveAll(dir)
-	ours, err := peer.Resolve(root, *program, dir)
-	if err != nil {
-		return 1, err
-	}
-	theirs, err := peer.Resolve(root, "apache-kafka", dir)
-	if err != nil {
-		return 1, err
-	}
-	programs = map[kind]string{strom: ours, kafka: theirs}
-	return m.Run(), nil
+	os.Exit(peer.Main(root, *program, func(ours, theirs string) { programs = map[kind]string{strom: ours, kafka: theirs} }, m.Run))
 }
