@@ -40,14 +40,8 @@ func (t *Topics) Update(img *metadata.Image, regexes bool) {
 	maps.DeleteFunc(t.hashes, func(name string, h topicHash) bool { return img.Topic(name) != h.of })
 }
 
-func hasNewTopic(old, img *metadata.Image) bool {
-	for topic := range img.Topics() {
-		if old.TopicByID(topic.ID) == nil {
-			return true
-		}
-	}
-	return false
-}
+// hasNewTopic looks only at what the images do not share.
+func hasNewTopic(old, img *metadata.Image) bool { return len(metadata.TopicsGone(img, old)) > 0 }
 
 // Changed reports whether a topic is not what it was in an older image.
 func (t *Topics) Changed(old *metadata.Image) func(name string) bool {
