@@ -71,7 +71,7 @@ record gets; LAG is what lies between.`,
 					}
 					groups = append(groups, g)
 				}
-				return errors.Join(append([]error{c.printDescribedGroups(groups)}, failures...)...)
+				return errors.Join(append([]error{printEach(c, c.printDescribedGroup, groups)}, failures...)...)
 			})
 		},
 		ValidArgsFunction: c.completeGroups(0),
@@ -206,21 +206,6 @@ func (g *describedGroup) addOffsets(ctx context.Context, k *cluster, committed k
 	slices.SortFunc(g.Offsets, func(a, b groupOffset) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
-	return nil
-}
-
-func (c *CLI) printDescribedGroups(groups []describedGroup) error {
-	if c.json() {
-		return c.printJSON(groups)
-	}
-	for i, g := range groups {
-		if i > 0 {
-			fmt.Fprintln(c.env.Out)
-		}
-		if err := c.printDescribedGroup(g); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 

@@ -62,7 +62,7 @@ committed record (KIP-966).`,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return c.admin(cmd.Context(), func(ctx context.Context, k *cluster) error {
 				topics, err := describeTopics(ctx, k, unique(names))
-				return errors.Join(c.printDescribed(topics), err)
+				return errors.Join(printEach(c, c.printDescribedTopic, topics), err)
 			})
 		},
 		ValidArgsFunction: c.completeTopics(0),
@@ -215,15 +215,16 @@ func sourceText(s kmsg.ConfigSource) string {
 	return strings.ToLower(s.String())
 }
 
-func (c *CLI) printDescribed(topics []describedTopic) error {
+// printEach prints things one below the other, or all as JSON.
+func printEach[T any](c *CLI, one func(T) error, all []T) error {
 	if c.json() {
-		return c.printJSON(topics)
+		return c.printJSON(all)
 	}
-	for i, t := range topics {
+	for i, t := range all {
 		if i > 0 {
 			fmt.Fprintln(c.env.Out)
 		}
-		if err := c.printDescribedTopic(t); err != nil {
+		if err := one(t); err != nil {
 			return err
 		}
 	}
