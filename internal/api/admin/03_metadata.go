@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/controller"
 	"github.com/stromkafka/strom/internal/kerr"
@@ -124,7 +125,7 @@ func (q *metadataQuery) brokers() (all []wire.MetadataResponseBroker, controller
 func (q *metadataQuery) everyTopic() []wire.MetadataResponseTopic {
 	all := []wire.MetadataResponseTopic{}
 	for t := range q.img.Topics() {
-		if mayTopic(q.h.Authorizer, q.r, auth.Describe, t.Name) {
+		if rights.Topic(q.h.Authorizer, q.r, auth.Describe, t.Name) {
 			all = append(all, q.topic(t))
 		}
 	}
@@ -142,7 +143,7 @@ func (q *metadataQuery) byID() []wire.MetadataResponseTopic {
 		switch {
 		case t == nil:
 			all = append(all, q.topicError(nil, asked.TopicID, kerr.UnknownTopicID))
-		case !mayTopic(q.h.Authorizer, q.r, auth.Describe, t.Name):
+		case !rights.Topic(q.h.Authorizer, q.r, auth.Describe, t.Name):
 			all = append(all, q.topicError(nil, asked.TopicID, kerr.TopicAuthorizationFailed)) // ids are no secret
 		default:
 			all = append(all, q.topic(t))
@@ -163,7 +164,7 @@ func (q *metadataQuery) byName() []wire.MetadataResponseTopic {
 	var missing []string
 	for _, name := range names {
 		switch {
-		case !mayTopic(q.h.Authorizer, q.r, auth.Describe, name):
+		case !rights.Topic(q.h.Authorizer, q.r, auth.Describe, name):
 			failed[name] = kerr.TopicAuthorizationFailed // whether it exists or not
 		case q.img.Topic(name) != nil:
 		case controller.CheckTopicName(name) != nil:
@@ -190,10 +191,10 @@ func (q *metadataQuery) byName() []wire.MetadataResponseTopic {
 // create has the missing topics created that the caller may create; the others
 // are in failed.
 func (q *metadataQuery) create(missing []string, failed map[string]error) {
-	cluster := mayCluster(q.h.Authorizer, q.r, auth.Create)
+	cluster := rights.Cluster(q.h.Authorizer, q.r, auth.Create)
 	var allowed []string
 	for _, name := range missing {
-		if cluster || mayTopic(q.h.Authorizer, q.r, auth.Create, name) {
+		if cluster || rights.Topic(q.h.Authorizer, q.r, auth.Create, name) {
 			allowed = append(allowed, name)
 		} else {
 			failed[name] = kerr.TopicAuthorizationFailed
@@ -235,7 +236,7 @@ func (q *metadataQuery) topic(t *metadata.Topic) wire.MetadataResponseTopic {
 		answer.Partitions = append(answer.Partitions, q.partition(int32(i), &t.Partitions[i]))
 	}
 	if q.version >= 8 && q.body.IncludeTopicAuthorizedOperations {
-		answer.TopicAuthorizedOperations = authorizedOperations(q.h.Authorizer, q.r, auth.Topic, t.Name)
+		answer.TopicAuthorizedOperations = rights.Operations(q.h.Authorizer, q.r, auth.Topic, t.Name)
 	}
 	return answer
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/model"
@@ -28,7 +29,7 @@ type AlterReplicaLogDirs struct {
 func (h *AlterReplicaLogDirs) Handle(_ context.Context, r *server.Request) wire.Response {
 	req := r.Body.(*wire.AlterReplicaLogDirsRequest)
 	response := &wire.AlterReplicaLogDirsResponse{Results: []wire.AlterReplicaLogDirsResponseTopic{}}
-	allowed := mayCluster(h.Authorizer, r, auth.Alter)
+	allowed := rights.Cluster(h.Authorizer, r, auth.Alter)
 	for _, dir := range req.Dirs {
 		for _, topic := range dir.Topics {
 			for _, index := range topic.Partitions {

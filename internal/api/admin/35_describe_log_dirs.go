@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/metadata"
@@ -30,7 +31,7 @@ type DescribeLogDirs struct {
 // Handle implements server.Handler.
 func (h *DescribeLogDirs) Handle(_ context.Context, r *server.Request) wire.Response {
 	response := &wire.DescribeLogDirsResponse{Results: []wire.DescribeLogDirsResponseResult{}}
-	if !mayCluster(h.Authorizer, r, auth.Describe) {
+	if !rights.Cluster(h.Authorizer, r, auth.Describe) {
 		response.ErrorCode = kerr.ClusterAuthorizationFailed.Code
 		return response
 	}

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/config"
 	"github.com/stromkafka/strom/internal/controller"
@@ -35,7 +36,7 @@ func (h *IncrementalAlterConfigs) Handle(ctx context.Context, r *server.Request)
 		}
 	}
 	a := alteration{precheck: precheck{View: h.View, Static: h.Static, NodeID: h.NodeID, Loggers: h.Loggers,
-		MayLoggers: mayCluster(h.Authorizer, r, auth.AlterConfigs)}, validateOnly: body.ValidateOnly}
+		MayLoggers: rights.Cluster(h.Authorizer, r, auth.AlterConfigs)}, validateOnly: body.ValidateOnly}
 	answers := a.carryOut(ctx, changes, func(kept []int) (all []configAnswer) {
 		rest := &wire.IncrementalAlterConfigsRequest{ValidateOnly: body.ValidateOnly}
 		for _, i := range kept {

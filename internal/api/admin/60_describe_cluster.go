@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/model"
@@ -64,7 +65,7 @@ func (h *DescribeCluster) check(r *server.Request, body *wire.DescribeClusterReq
 		if !h.View.Image().Features().Version.ControllerRegistration() {
 			return kerr.UnsupportedVersion.With("Direct-to-controller communication is not supported with the current MetadataVersion.")
 		}
-		if !mayCluster(h.Authorizer, r, auth.Alter) {
+		if !rights.Cluster(h.Authorizer, r, auth.Alter) {
 			return kerr.ClusterAuthorizationFailed
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/metadata"
@@ -26,7 +27,7 @@ var listable = []int8{metadata.ConfigGroup, metadata.ConfigClientMetrics, metada
 // Handle implements server.Handler.
 func (h *ListConfigResources) Handle(_ context.Context, r *server.Request) wire.Response {
 	response := &wire.ListConfigResourcesResponse{ConfigResources: []wire.ListConfigResourcesResponseConfigResource{}}
-	if !mayCluster(h.Authorizer, r, auth.DescribeConfigs) {
+	if !rights.Cluster(h.Authorizer, r, auth.DescribeConfigs) {
 		response.ErrorCode = kerr.ClusterAuthorizationFailed.Code
 		return response
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/controller"
 	"github.com/stromkafka/strom/internal/kerr"
@@ -38,7 +39,7 @@ func (h *DescribeTopicPartitions) Handle(_ context.Context, r *server.Request) w
 	}
 	var denied []wire.DescribeTopicPartitionsResponseTopic
 	for _, name := range names {
-		if mayTopic(h.Authorizer, r, auth.Describe, name) {
+		if rights.Topic(h.Authorizer, r, auth.Describe, name) {
 			p.add(name)
 		} else if p.named {
 			denied = append(denied, partitionsError(name, kerr.TopicAuthorizationFailed))
@@ -46,7 +47,7 @@ func (h *DescribeTopicPartitions) Handle(_ context.Context, r *server.Request) w
 	}
 	for i := range p.response.Topics {
 		t := &p.response.Topics[i]
-		t.TopicAuthorizedOperations = authorizedOperations(h.Authorizer, r, auth.Topic, *t.Name)
+		t.TopicAuthorizedOperations = rights.Operations(h.Authorizer, r, auth.Topic, *t.Name)
 	}
 	p.response.Topics = append(p.response.Topics, denied...)
 	return &p.response

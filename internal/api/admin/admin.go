@@ -7,6 +7,7 @@ import (
 	"context"
 	"sync/atomic"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/notify"
@@ -57,44 +58,16 @@ func (v *View) Wait(ctx context.Context, holds func(*metadata.Image) bool) (*met
 	}
 }
 
-// mayTopic asks for a right on a topic.
-func mayTopic(a auth.Authorizer, r *server.Request, op auth.Operation, topic string) bool {
-	return a.Allowed(r.Principal, r.ClientHost, op, auth.Topic, topic)
-}
-
-// mayCluster asks for a right on the cluster.
-func mayCluster(a auth.Authorizer, r *server.Request, op auth.Operation) bool {
-	return a.Allowed(r.Principal, r.ClientHost, op, auth.Cluster, auth.ClusterName)
-}
-
-// supportedOperations are what can be allowed on a kind of resource.
-var supportedOperations = map[auth.ResourceType][]auth.Operation{
-	auth.Topic: {auth.Read, auth.Write, auth.Create, auth.Delete, auth.Alter, auth.Describe, auth.DescribeConfigs, auth.AlterConfigs},
-	auth.Cluster: {auth.Create, auth.Alter, auth.Describe, auth.ClusterAction, auth.DescribeConfigs, auth.AlterConfigs,
-		auth.IdempotentWrite},
-}
-
 // notAsked is the value of authorised operations that were not asked for.
 const notAsked = -1 << 31
-
-// authorizedOperations has a bit for each operation that is allowed (KIP-430).
-func authorizedOperations(a auth.Authorizer, r *server.Request, kind auth.ResourceType, name string) int32 {
-	bits := int32(0)
-	for _, op := range supportedOperations[kind] {
-		if a.Allowed(r.Principal, r.ClientHost, op, kind, name) {
-			bits |= 1 << op
-		}
-	}
-	return bits
-}
 
 // clusterOperations are the caller's rights on the cluster, none for one that may
 // not DESCRIBE it.
 func clusterOperations(a auth.Authorizer, r *server.Request) int32 {
-	if !mayCluster(a, r, auth.Describe) {
+	if !rights.Cluster(a, r, auth.Describe) {
 		return 0
 	}
-	return authorizedOperations(a, r, auth.Cluster, auth.ClusterName)
+	return rights.Operations(a, r, auth.Cluster, auth.ClusterName)
 }
 
 // offline are the replicas of a partition that cannot serve on a listener.

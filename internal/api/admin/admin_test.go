@@ -31,23 +31,23 @@ type cluster struct {
 	view    View
 	next    model.Offset
 	ids     byte
-	rights  rights
+	rights  denied
 	hold    chan struct{} // when not nil, Forward waits for it before it publishes
 	stall   chan struct{} // when not nil, Forward waits for it before it decides
 	calls   int
 	creator *AutoCreator // nil if topics are not created for who asks about them
 }
 
-// rights are "OPERATION name" pairs that are not allowed.
-type rights map[string]bool
+// denied are "OPERATION name" pairs that are not allowed.
+type denied map[string]bool
 
-func (d rights) Allowed(_ auth.Principal, _ string, op auth.Operation, _ auth.ResourceType, name string) bool {
+func (d denied) Allowed(_ auth.Principal, _ string, op auth.Operation, _ auth.ResourceType, name string) bool {
 	return !d[op.String()+" "+name]
 }
 
 func newCluster(t *testing.T, brokers int) *cluster {
 	values := static(t)
-	c := &cluster{t: t, loader: metadata.NewDraft(metadata.Empty), rights: rights{}}
+	c := &cluster{t: t, loader: metadata.NewDraft(metadata.Empty), rights: denied{}}
 	c.machine = controller.New(controller.Config{
 		NodeID: 1, ClusterID: "cluster", SessionTimeout: time.Hour, DefaultPartitions: 1, DefaultReplicas: 1, MinISR: 1, DeleteTopics: true,
 		Topics: controller.NewTopicConfigs(values), KRaftVersion: func() int16 { return 1 }, Supported: metadata.SupportedFeatures(false), Rand: rand.New(rand.NewPCG(1, 1)),

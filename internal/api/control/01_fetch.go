@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/server"
@@ -31,7 +32,7 @@ func (h *Fetch) Handle(ctx context.Context, r *server.Request) wire.Response {
 		response.ErrorCode = kerr.Code(err)
 		return response
 	}
-	if !mayCluster(h.Authorizer, r, auth.ClusterAction) {
+	if !rights.Cluster(h.Authorizer, r, auth.ClusterAction) {
 		return refuse(kerr.ClusterAuthorizationFailed)
 	}
 	response, err := h.Log.Fetch(ctx, r.Header.APIVersion, r.Listener, r.Body.(*wire.FetchRequest))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/controller"
 	"github.com/stromkafka/strom/internal/kerr"
@@ -58,7 +59,7 @@ func (h *IncrementalAlterConfigs) submit(ctx context.Context, r *server.Request,
 }
 
 func (h *IncrementalAlterConfigs) alterLoggers(r *server.Request, resource wire.IncrementalAlterConfigsRequestResource, validateOnly bool) error {
-	if !mayCluster(h.Authorizer, r, auth.ClusterAction) {
+	if !rights.Cluster(h.Authorizer, r, auth.ClusterAction) {
 		return kerr.ClusterAuthorizationFailed
 	}
 	var changes []loggers.Change

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/controller"
 	"github.com/stromkafka/strom/internal/kerr"
@@ -23,7 +24,7 @@ type ListPartitionReassignments struct {
 func (h *ListPartitionReassignments) Handle(_ context.Context, r *server.Request) wire.Response {
 	response := &wire.ListPartitionReassignmentsResponse{Topics: []wire.ListPartitionReassignmentsResponseTopic{}}
 	switch {
-	case !mayCluster(h.Authorizer, r, auth.Describe):
+	case !rights.Cluster(h.Authorizer, r, auth.Describe):
 		response.ErrorCode = kerr.ClusterAuthorizationFailed.Code
 	case !h.Active():
 		response.ErrorCode = kerr.NotController.Code

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/server"
@@ -27,7 +28,7 @@ func (h *DescribeQuorum) Handle(ctx context.Context, r *server.Request) wire.Res
 	refuse := func(err error) wire.Response {
 		return &wire.DescribeQuorumResponse{ErrorCode: kerr.Code(err), ErrorMessage: kerr.Message(err)}
 	}
-	if !mayCluster(h.Authorizer, r, auth.Describe) {
+	if !rights.Cluster(h.Authorizer, r, auth.Describe) {
 		return refuse(kerr.ClusterAuthorizationFailed)
 	}
 	response, err := h.Quorum.DescribeQuorum(ctx, r.Header.APIVersion, r.Body.(*wire.DescribeQuorumRequest))

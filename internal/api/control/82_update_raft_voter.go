@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/server"
@@ -23,7 +24,7 @@ func (h *UpdateRaftVoter) Handle(ctx context.Context, r *server.Request) wire.Re
 		response.ErrorCode = kerr.Code(err)
 		return response
 	}
-	if !mayCluster(h.Authorizer, r, auth.ClusterAction) {
+	if !rights.Cluster(h.Authorizer, r, auth.ClusterAction) {
 		return refuse(kerr.ClusterAuthorizationFailed)
 	}
 	response, err := h.Quorum.UpdateRaftVoter(ctx, r.Header.APIVersion, r.Listener, r.Body.(*wire.UpdateRaftVoterRequest))

@@ -10,6 +10,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/controller"
 	"github.com/stromkafka/strom/internal/kerr"
@@ -23,11 +24,6 @@ type Submitter interface {
 	Submit(ctx context.Context, r controller.Request) (wire.Response, error)
 }
 
-// mayCluster asks for a right on the cluster.
-func mayCluster(a auth.Authorizer, r *server.Request, op auth.Operation) bool {
-	return a.Allowed(r.Principal, r.ClientHost, op, auth.Cluster, auth.ClusterName)
-}
-
 // submit hands a request to the controller on behalf of its principal.
 func submit(ctx context.Context, s Submitter, a auth.Authorizer, r *server.Request, body wire.Request, version int16) (wire.Response, error) {
 	return s.Submit(ctx, controller.Request{Body: body, Version: version,
@@ -39,7 +35,7 @@ func submit(ctx context.Context, s Submitter, a auth.Authorizer, r *server.Reque
 // decide authorises a request for the cluster and submits it; refuse makes the
 // response of an error.
 func decide(ctx context.Context, s Submitter, a auth.Authorizer, op auth.Operation, r *server.Request, refuse func(error) wire.Response) wire.Response {
-	if !mayCluster(a, r, op) {
+	if !rights.Cluster(a, r, op) {
 		return refuse(kerr.ClusterAuthorizationFailed)
 	}
 	response, err := submit(ctx, s, a, r, r.Body, r.Header.APIVersion)

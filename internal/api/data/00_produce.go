@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/batch"
 	"github.com/stromkafka/strom/internal/commitlog"
@@ -156,7 +157,7 @@ func (c *call) resolve(data *wire.ProduceRequestTopicData) (*metadata.Topic, err
 		name = topic.Name
 	}
 	switch {
-	case !mayTopic(c.Authorizer, c.r, auth.Write, name):
+	case !rights.Topic(c.Authorizer, c.r, auth.Write, name):
 		return nil, kerr.TopicAuthorizationFailed
 	case topic == nil:
 		return nil, kerr.UnknownTopicOrPartition

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/fetch"
 	"github.com/stromkafka/strom/internal/isr"
@@ -180,9 +181,9 @@ func (c *fetchCall) Resolve(name string, id model.TopicID, index int32) (string,
 
 func (c *fetchCall) mayRead(topic string) bool {
 	if c.follower != model.NoNode {
-		return mayCluster(c.Authorizer, c.r, auth.ClusterAction)
+		return rights.Cluster(c.Authorizer, c.r, auth.ClusterAction)
 	}
-	return mayTopic(c.Authorizer, c.r, auth.Read, topic)
+	return rights.Topic(c.Authorizer, c.r, auth.Read, topic)
 }
 
 // respond makes the response. Results keep their order, and those of one topic

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/metadata"
@@ -42,7 +43,7 @@ func (h *ListOffsets) Handle(_ context.Context, r *server.Request) wire.Response
 		in, topic := &req.Topics[i], &out.Topics[i]
 		topic.Name = in.Name
 		topic.Partitions = make([]wire.ListOffsetsResponsePartition, 0, len(in.Partitions))
-		allowed := mayTopic(h.Authorizer, r, auth.Describe, in.Name)
+		allowed := rights.Topic(h.Authorizer, r, auth.Describe, in.Name)
 		for j := range in.Partitions {
 			q, name := &in.Partitions[j], model.Partition{Topic: in.Name, Index: in.Partitions[j].PartitionIndex}
 			if twice[name] {

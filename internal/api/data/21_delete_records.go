@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/metadata"
@@ -41,7 +42,7 @@ func (h *DeleteRecords) Handle(ctx context.Context, r *server.Request) wire.Resp
 		in, topic := &req.Topics[i], &out.Topics[i]
 		topic.Name = in.Name
 		topic.Partitions = make([]wire.DeleteRecordsResponsePartition, len(in.Partitions))
-		allowed := mayTopic(h.Authorizer, r, auth.Delete, in.Name)
+		allowed := rights.Topic(h.Authorizer, r, auth.Delete, in.Name)
 		for j, q := range in.Partitions {
 			answer := &topic.Partitions[j]
 			answer.PartitionIndex, answer.LowWatermark = q.PartitionIndex, -1

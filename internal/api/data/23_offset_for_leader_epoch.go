@@ -3,6 +3,7 @@ package data
 import (
 	"context"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/metadata"
@@ -25,12 +26,12 @@ type OffsetForLeaderEpoch struct {
 func (h *OffsetForLeaderEpoch) Handle(_ context.Context, r *server.Request) wire.Response {
 	req := r.Body.(*wire.OffsetForLeaderEpochRequest)
 	out := &wire.OffsetForLeaderEpochResponse{Topics: make([]wire.OffsetForLeaderEpochResponseTopic, len(req.Topics))}
-	img, broker := h.Image(), mayCluster(h.Authorizer, r, auth.ClusterAction)
+	img, broker := h.Image(), rights.Cluster(h.Authorizer, r, auth.ClusterAction)
 	for i := range req.Topics {
 		in, topic := &req.Topics[i], &out.Topics[i]
 		topic.Topic = in.Topic
 		topic.Partitions = make([]wire.OffsetForLeaderEpochResponsePartition, len(in.Partitions))
-		allowed := broker || mayTopic(h.Authorizer, r, auth.Describe, in.Topic)
+		allowed := broker || rights.Topic(h.Authorizer, r, auth.Describe, in.Topic)
 		for j := range in.Partitions {
 			q, answer := &in.Partitions[j], &topic.Partitions[j]
 			answer.Reset()

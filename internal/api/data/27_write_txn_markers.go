@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/batch"
 	"github.com/stromkafka/strom/internal/commitlog"
@@ -57,7 +58,7 @@ type marking struct {
 func (h *WriteTxnMarkers) Handle(ctx context.Context, r *server.Request) wire.Response {
 	q := r.Body.(*wire.WriteTxnMarkersRequest)
 	all := markings(q)
-	if !mayCluster(h.Authorizer, r, auth.Alter) && !mayCluster(h.Authorizer, r, auth.ClusterAction) {
+	if !rights.Cluster(h.Authorizer, r, auth.Alter) && !rights.Cluster(h.Authorizer, r, auth.ClusterAction) {
 		for _, m := range all {
 			m.err = kerr.ClusterAuthorizationFailed
 		}

@@ -3,6 +3,7 @@ package data
 import (
 	"context"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/controller"
 	"github.com/stromkafka/strom/internal/kerr"
@@ -32,7 +33,7 @@ func (h *DescribeProducers) Handle(_ context.Context, r *server.Request) wire.Re
 		switch {
 		case controller.CheckTopicName(topic.Name) != nil:
 			err = controller.CheckTopicName(topic.Name)
-		case !mayTopic(h.Authorizer, r, auth.Read, topic.Name):
+		case !rights.Topic(h.Authorizer, r, auth.Read, topic.Name):
 			err = kerr.TopicAuthorizationFailed
 		case img.Topic(topic.Name) == nil:
 			err = kerr.UnknownTopicOrPartition

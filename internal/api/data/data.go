@@ -3,12 +3,10 @@
 package data
 
 import (
-	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/replica"
-	"github.com/stromkafka/strom/internal/server"
 )
 
 // Partitions is what the handlers need of the replicas on this broker.
@@ -59,14 +57,4 @@ func currentLeader(img *metadata.Image, set Partitions, topic model.TopicID, ind
 		}
 	}
 	return hint
-}
-
-// mayTopic asks for a right on a topic.
-func mayTopic(a auth.Authorizer, r *server.Request, op auth.Operation, topic string) bool {
-	return a.Allowed(r.Principal, r.ClientHost, op, auth.Topic, topic)
-}
-
-// mayCluster asks for a right on the cluster.
-func mayCluster(a auth.Authorizer, r *server.Request, op auth.Operation) bool {
-	return a.Allowed(r.Principal, r.ClientHost, op, auth.Cluster, auth.ClusterName)
 }

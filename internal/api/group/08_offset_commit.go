@@ -3,6 +3,7 @@ package group
 import (
 	"context"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/group"
 	"github.com/stromkafka/strom/internal/kerr"
@@ -30,7 +31,7 @@ const topicIDsSince = 10
 // Handle implements server.Handler.
 func (h *OffsetCommit) Handle(ctx context.Context, r *server.Request) wire.Response {
 	q := r.Body.(*wire.OffsetCommitRequest)
-	if !mayGroup(h.Authorizer, r, auth.Read, q.GroupID) {
+	if !rights.Group(h.Authorizer, r, auth.Read, q.GroupID) {
 		return group.CommitRefused(q, kerr.GroupAuthorizationFailed)
 	}
 	own := *q
@@ -76,7 +77,7 @@ func (h *OffsetCommit) topic(r *server.Request, img *metadata.Image, topic *wire
 		}
 		name = t.Name
 	}
-	if !mayTopic(h.Authorizer, r, auth.Read, name) {
+	if !rights.Topic(h.Authorizer, r, auth.Read, name) {
 		return name, id, kerr.TopicAuthorizationFailed
 	}
 	t := img.Topic(name)

@@ -3,6 +3,7 @@ package group
 import (
 	"context"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/group"
 	"github.com/stromkafka/strom/internal/kerr"
@@ -72,7 +73,7 @@ func aloneAnswer(g *wire.OffsetFetchResponseGroup) *wire.OffsetFetchResponse {
 }
 
 func (h *OffsetFetch) group(ctx context.Context, r *server.Request, q *wire.OffsetFetchRequestGroup, stable bool) *wire.OffsetFetchResponseGroup {
-	if !mayGroup(h.Authorizer, r, auth.Describe, q.GroupID) {
+	if !rights.Group(h.Authorizer, r, auth.Describe, q.GroupID) {
 		return groupRefused(r, q, kerr.GroupAuthorizationFailed)
 	}
 	own, refused := *q, []wire.OffsetFetchResponseGroupTopic(nil)
@@ -107,7 +108,7 @@ func (h *OffsetFetch) topics(r *server.Request, topics []wire.OffsetFetchRequest
 				err = kerr.UnknownTopicID
 			}
 		}
-		if err == nil && !mayTopic(h.Authorizer, r, auth.Describe, topic.Name) {
+		if err == nil && !rights.Topic(h.Authorizer, r, auth.Describe, topic.Name) {
 			err = kerr.TopicAuthorizationFailed
 		}
 		if err == nil {
@@ -125,7 +126,7 @@ func (h *OffsetFetch) visible(r *server.Request, topics []wire.OffsetFetchRespon
 	out := []wire.OffsetFetchResponseGroupTopic{}
 	img := h.Image()
 	for _, topic := range topics {
-		if !mayTopic(h.Authorizer, r, auth.Describe, topic.Name) {
+		if !rights.Topic(h.Authorizer, r, auth.Describe, topic.Name) {
 			continue
 		}
 		if r.Header.APIVersion >= topicIDsSince && topic.TopicID.IsZero() {

@@ -3,6 +3,7 @@ package group
 import (
 	"context"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/server"
@@ -25,7 +26,7 @@ func (h *DescribeGroups) Handle(ctx context.Context, r *server.Request) wire.Res
 	out := &wire.DescribeGroupsResponse{Groups: []wire.DescribeGroupsResponseGroup{}}
 	var ids []string
 	for _, id := range q.Groups {
-		if mayGroup(h.Authorizer, r, auth.Describe, id) {
+		if rights.Group(h.Authorizer, r, auth.Describe, id) {
 			ids = append(ids, id)
 		} else {
 			out.Groups = append(out.Groups, notDescribed(id, kerr.GroupAuthorizationFailed))
@@ -36,7 +37,7 @@ func (h *DescribeGroups) Handle(ctx context.Context, r *server.Request) wire.Res
 	}
 	for i := range out.Groups {
 		if g := &out.Groups[i]; q.IncludeAuthorizedOperations && g.ErrorCode == 0 {
-			g.AuthorizedOperations = authorizedOperations(h.Authorizer, r, g.GroupID)
+			g.AuthorizedOperations = rights.Operations(h.Authorizer, r, auth.Group, g.GroupID)
 		}
 	}
 	return out

@@ -3,6 +3,7 @@ package group
 import (
 	"context"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/server"
@@ -30,7 +31,7 @@ func (h *ListGroups) Handle(ctx context.Context, r *server.Request) wire.Respons
 	all := h.Authorizer.Allowed(r.Principal, r.ClientHost, auth.Describe, auth.Cluster, auth.ClusterName)
 	for _, answer := range answers {
 		for _, g := range answer.(*wire.ListGroupsResponse).Groups {
-			if all || mayGroup(h.Authorizer, r, auth.Describe, g.GroupID) {
+			if all || rights.Group(h.Authorizer, r, auth.Describe, g.GroupID) {
 				out.Groups = append(out.Groups, g)
 			}
 		}

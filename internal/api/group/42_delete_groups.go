@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/server"
@@ -26,7 +27,7 @@ func (h *DeleteGroups) Handle(ctx context.Context, r *server.Request) wire.Respo
 	var ids, denied []string
 	for _, id := range q.GroupsNames {
 		switch {
-		case mayGroup(h.Authorizer, r, auth.Delete, id):
+		case rights.Group(h.Authorizer, r, auth.Delete, id):
 			ids = append(ids, id)
 		case !slices.Contains(denied, id):
 			denied = append(denied, id)

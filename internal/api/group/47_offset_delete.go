@@ -3,6 +3,7 @@ package group
 import (
 	"context"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/metadata"
@@ -58,7 +59,7 @@ func (h *OffsetDelete) Handle(ctx context.Context, r *server.Request) wire.Respo
 }
 
 func (h *OffsetDelete) partition(r *server.Request, img *metadata.Image, topic string, index int32) error {
-	if !mayTopic(h.Authorizer, r, auth.Read, topic) {
+	if !rights.Topic(h.Authorizer, r, auth.Read, topic) {
 		return kerr.TopicAuthorizationFailed
 	}
 	if t := img.Topic(topic); t == nil || !partitionExists(t, index) {

@@ -3,6 +3,7 @@ package group
 import (
 	"context"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/group"
 	"github.com/stromkafka/strom/internal/group/consumer"
@@ -43,11 +44,11 @@ func (h *ConsumerGroupHeartbeat) check(r *server.Request, q *wire.ConsumerGroupH
 	switch {
 	case !h.Enabled():
 		return kerr.UnsupportedVersion
-	case !mayGroup(h.Authorizer, r, auth.Read, q.GroupID):
+	case !rights.Group(h.Authorizer, r, auth.Read, q.GroupID):
 		return kerr.GroupAuthorizationFailed
 	}
 	for _, topic := range q.SubscribedTopicNames {
-		if !mayTopic(h.Authorizer, r, auth.Describe, topic) {
+		if !rights.Topic(h.Authorizer, r, auth.Describe, topic) {
 			return kerr.TopicAuthorizationFailed
 		}
 	}

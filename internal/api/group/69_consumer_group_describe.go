@@ -3,6 +3,7 @@ package group
 import (
 	"context"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/group"
 	"github.com/stromkafka/strom/internal/kerr"
@@ -32,7 +33,7 @@ func (h *ConsumerGroupDescribe) Handle(ctx context.Context, r *server.Request) w
 		switch {
 		case !h.Enabled():
 			out.Groups = append(out.Groups, group.ConsumerGroupNotDescribed(id, kerr.UnsupportedVersion))
-		case !mayGroup(h.Authorizer, r, auth.Describe, id):
+		case !rights.Group(h.Authorizer, r, auth.Describe, id):
 			out.Groups = append(out.Groups, group.ConsumerGroupNotDescribed(id, kerr.GroupAuthorizationFailed))
 		case id == "":
 			out.Groups = append(out.Groups, group.ConsumerGroupNotDescribed(id, kerr.InvalidGroupID))
@@ -46,7 +47,7 @@ func (h *ConsumerGroupDescribe) Handle(ctx context.Context, r *server.Request) w
 	for i := range out.Groups {
 		g := &out.Groups[i]
 		if q.IncludeAuthorizedOperations && g.ErrorCode == 0 {
-			g.AuthorizedOperations = authorizedOperations(h.Authorizer, r, g.GroupID)
+			g.AuthorizedOperations = rights.Operations(h.Authorizer, r, auth.Group, g.GroupID)
 		}
 		if !h.mayShow(r, g) {
 			*g = group.ConsumerGroupNotDescribed(g.GroupID, kerr.TopicAuthorizationFailed.With("The group has described topic(s) that the client is not authorized to describe."))
@@ -74,7 +75,7 @@ func (h *ConsumerGroupDescribe) mayShow(r *server.Request, g *wire.ConsumerGroup
 		m := &g.Members[i]
 		for _, a := range []*wire.ConsumerGroupDescribeResponseAssignment{&m.Assignment, &m.TargetAssignment} {
 			for j := range a.TopicPartitions {
-				if !mayTopic(h.Authorizer, r, auth.Describe, a.TopicPartitions[j].TopicName) {
+				if !rights.Topic(h.Authorizer, r, auth.Describe, a.TopicPartitions[j].TopicName) {
 					return false
 				}
 			}

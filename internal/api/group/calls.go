@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/group"
 	"github.com/stromkafka/strom/internal/kerr"
@@ -49,39 +50,15 @@ func clientHost(r *server.Request) string {
 	return "/" + strings.Join(parts, ":")
 }
 
-// mayGroup asks for a right on a group.
-func mayGroup(a auth.Authorizer, r *server.Request, op auth.Operation, id string) bool {
-	return a.Allowed(r.Principal, r.ClientHost, op, auth.Group, id)
-}
-
-// mayTopic asks for a right on a topic.
-func mayTopic(a auth.Authorizer, r *server.Request, op auth.Operation, topic string) bool {
-	return a.Allowed(r.Principal, r.ClientHost, op, auth.Topic, topic)
-}
-
 // allowed checks a right on a group that must have an id.
 func allowed(a auth.Authorizer, r *server.Request, op auth.Operation, id string) error {
 	switch {
-	case !mayGroup(a, r, op, id):
+	case !rights.Group(a, r, op, id):
 		return kerr.GroupAuthorizationFailed
 	case id == "":
 		return kerr.InvalidGroupID
 	}
 	return nil
-}
-
-// groupOperations are what can be allowed on a group.
-var groupOperations = []auth.Operation{auth.Read, auth.Delete, auth.Describe, auth.DescribeConfigs, auth.AlterConfigs}
-
-// authorizedOperations has a bit for each operation that is allowed (KIP-430).
-func authorizedOperations(a auth.Authorizer, r *server.Request, id string) int32 {
-	bits := int32(0)
-	for _, op := range groupOperations {
-		if mayGroup(a, r, op, id) {
-			bits |= 1 << op
-		}
-	}
-	return bits
 }
 
 // partitionExists reports whether the topic has the partition.
