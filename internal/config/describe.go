@@ -121,8 +121,9 @@ func overridden(k *Key, value any, synonyms []Synonym, overrides map[string]stri
 	return entry(k, k.Name, value, synonyms)
 }
 
-// DescribeBroker describes this broker: every key that is not internal, and the
-// listener keys that are set. v is the static configuration.
+// DescribeBroker describes this broker: every key that is not internal, the
+// listener keys that are set, and what is set and no key. v is the static
+// configuration.
 func (v *Values) DescribeBroker(d Dynamics) []Entry {
 	now, _ := v.With(d.Cluster, d.Broker) // what is not valid is not in force
 	var out []Entry
@@ -138,6 +139,28 @@ func (v *Values) DescribeBroker(d Dynamics) []Entry {
 			k, _ := Lookup(ScopeBroker, name)
 			out = append(out, v.describeBrokerKey(d, now, k, name))
 		}
+	}
+	return append(out, v.describeUnknown(d)...)
+}
+
+// describeUnknown describes what is set and names no key: a plugin's, and it may
+// be a secret.
+func (v *Values) describeUnknown(d Dynamics) []Entry {
+	synonyms := map[string][]Synonym{}
+	for _, layer := range []map[string]string{d.Broker, d.Cluster} {
+		for name := range layer {
+			if _, known := Lookup(ScopeBroker, name); !known {
+				synonyms[name] = v.synonyms(d, name)
+			}
+		}
+	}
+	for _, s := range v.unknown {
+		synonyms[s.Name] = append(synonyms[s.Name], Synonym{Name: s.Name, Source: SourceStatic})
+	}
+	var out []Entry
+	for _, name := range sortedKeys(synonyms) {
+		of := synonyms[name]
+		out = append(out, Entry{Name: name, Source: of[0].Source, Sensitive: true, ReadOnly: true, Synonyms: of})
 	}
 	return out
 }

@@ -279,6 +279,14 @@ func TestDescribeBroker(t *testing.T) {
 	if e := find(t, entries, "ssl.key.password"); e.Value != nil || !e.Sensitive || e.Synonyms[0].Value != nil {
 		t.Errorf("%+v", e)
 	}
+	// KIP-226: what is no key may be a plug-in's, and its value a secret.
+	plugin := Dynamics{Cluster: map[string]string{"x": "secret?"}, Broker: map[string]string{"y": "2", "num.io.threads": "9"}}
+	for name, source := range map[string]Source{"x": SourceCluster, "y": SourceBroker, "z": SourceStatic} {
+		e := find(t, mustLoad(t, file(combined+"z=1\n")).DescribeBroker(plugin), name)
+		if e.Value != nil || !e.Sensitive || !e.ReadOnly || e.Source != source || len(e.Synonyms) != 1 || e.Synonyms[0].Value != nil {
+			t.Errorf("%+v", e)
+		}
+	}
 	if e := find(t, v.DescribeCluster(Dynamics{Cluster: map[string]string{"x": "secret?"}}), "x"); e.Value != nil {
 		t.Errorf("%+v", e)
 	}

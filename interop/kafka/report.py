@@ -45,7 +45,16 @@ def select(arguments):
         else:
             name, _, method = argument.partition('#')
             entries.append({'class': name, 'only': method, 'without': {}})
-    return entries
+    return once(entries)
+
+
+def once(entries):
+    """Each class (or method asked for) once; of a class in several lists is left out what each of them leaves out."""
+    found = {}
+    for entry in entries:
+        known = found.setdefault((entry['class'], entry['only']), entry)
+        known['without'] = {method: why for method, why in known['without'].items() if method in entry['without']}
+    return list(found.values())
 
 
 def options(entry):
