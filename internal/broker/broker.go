@@ -237,6 +237,9 @@ func (n *node) publish(c *metadata.Change) {
 		set.Publish(c.To)
 	}
 	n.reconfigure(c)
+	if n.member != nil {
+		n.cordon(c)
+	}
 	n.view.Publish(c.To)
 	n.moved.Notify()
 	if n.replicas != nil {

@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -10,7 +11,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/stromkafka/strom/internal/broker/brokertest"
+	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/vfs"
+	"github.com/stromkafka/strom/internal/wire"
 )
 
 // TestDirectoryFails: a broker has two log directories and loses one while it
@@ -88,6 +91,52 @@ func TestDirectoryFails(t *testing.T) {
 	}
 	if still != leads["a"] {
 		t.Errorf("node 2 leads %d partitions, want the %d of its other directory", still, leads["a"])
+	}
+}
+
+// TestCordonedDirectories: a cordoned log directory gets no new replicas, and a
+// broker whose directories are all cordoned none at all (KIP-1066). What the file
+// says holds from the first moment on, and what is set later at once.
+func TestCordonedDirectories(t *testing.T) {
+	l, err := boot(t, vfs.NewMem(), "log.dirs=one,two", "cordoned.log.dirs=*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.createTopic("a", 1, nil); !errors.Is(err, kerr.InvalidReplicationFactor) {
+		t.Errorf("all directories are cordoned by the file: %v", err)
+	}
+	cordon := func(dirs string, fails bool) {
+		t.Helper()
+		if err := l.alter(brokerConfigs, "1", "cordoned.log.dirs", dirs); err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; ; i++ { // until the controller has heard of it
+			_, err := l.createTopic(fmt.Sprintf("%s-%d", strings.ReplaceAll(dirs, ",", "-"), i), 4, nil)
+			if err != nil && !errors.Is(err, kerr.InvalidReplicationFactor) {
+				t.Fatal(err)
+			}
+			if (err != nil) == fails {
+				return
+			}
+		}
+	}
+	cordon("one", false)
+	dirs, err := ask[*wire.DescribeLogDirsResponse](l, &wire.DescribeLogDirsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range dirs.Results {
+		if first := strings.HasSuffix(d.LogDir, "one"); d.IsCordoned != first || (len(d.Topics) == 0) != first {
+			t.Errorf("the first directory is cordoned: %+v", d)
+		}
+	}
+	cordon("one,two", true)
+	cordon("two", false)
+	if err := l.alter(brokerConfigs, "1", "cordoned.log.dirs", "three"); !errors.Is(err, kerr.InvalidRequest) {
+		t.Errorf("a directory that is not there is cordoned: %v", err)
+	}
+	if err := l.stop(); err != nil {
+		t.Error(err)
 	}
 }
 

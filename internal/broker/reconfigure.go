@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -18,9 +17,7 @@ import (
 // topics: the limits of connections. What topics inherit takes effect with their
 // own configs, see topicConfig.
 func (n *node) reconfigure(c *metadata.Change) {
-	all := metadata.ConfigResource{Type: configBroker}
-	own := metadata.ConfigResource{Type: configBroker, Name: strconv.Itoa(int(n.config.ID))}
-	if !slices.Contains(c.Configs, all) && !slices.Contains(c.Configs, own) {
+	if !slices.ContainsFunc(c.Configs, n.concerns) {
 		return
 	}
 	values, err := n.dynamicValues(c.To)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"path"
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,7 +30,7 @@ func (n *node) openReplicas(ctx context.Context) (*replica.Set, error) {
 	}
 	return replica.Open(ctx, replica.Options{
 		Self: n.config.ID, FS: n.fs, Files: n.files, Dirs: dirs, Logger: n.loggers.Logger("replica"), Now: n.now,
-		Config: n.topicConfig, Cleaner: n.cleanerConfig, MoveRate: n.moveRate, CaughtUp: n.caughtUp, Brokers: brokers{&n.view},
+		Config: n.topicConfig, Cleaner: n.cleanerConfig, Cordoned: n.cordoned, MoveRate: n.moveRate, CaughtUp: n.caughtUp, Brokers: brokers{&n.view},
 		LagMax:          v.MS("replica.lag.time.max.ms"),
 		Movers:          n.movers(),
 		RecoveryThreads: v.Int("num.recovery.threads.per.data.dir"),
@@ -157,6 +159,35 @@ func (n *node) moveRate(img *metadata.Image) float64 {
 		v = n.values
 	}
 	return float64(v.Long("replica.alter.log.dirs.io.max.bytes.per.second"))
+}
+
+// cordoned are the log directories that get no new replicas (KIP-1066).
+func (n *node) cordoned(img *metadata.Image) (ids []model.DirectoryID) {
+	v, err := n.dynamicValues(img)
+	if err != nil { // topicConfig tells of it
+		v = n.values
+	}
+	named := v.List("cordoned.log.dirs")
+	for _, d := range n.dirs.Logs {
+		if slices.ContainsFunc(named, func(dir string) bool { return dir == "*" || path.Clean(dir) == d.Path }) {
+			ids = append(ids, d.ID)
+		}
+	}
+	return ids
+}
+
+// cordon tells the controller which of the directories get no new replicas, once
+// this life of the broker is in the metadata and they have a place there.
+func (n *node) cordon(c *metadata.Change) {
+	wanted := func(img *metadata.Image) bool { return n.caughtUp(img) && img.Features().Version.CordonedDirs() }
+	if wanted(c.To) && (slices.ContainsFunc(c.Configs, n.concerns) || !wanted(c.From)) {
+		n.member.Cordon(n.cordoned(c.To))
+	}
+}
+
+// concerns reports whether a resource is the configuration of this broker or of all.
+func (n *node) concerns(r metadata.ConfigResource) bool {
+	return r.Type == configBroker && (r.Name == "" || r.Name == strconv.Itoa(int(n.config.ID)))
 }
 
 // movers is how many replicas move between log directories at once.

@@ -8,7 +8,7 @@ var logKeys = []Key{
 		Doc: "Directory for data, used if log.dirs is unset."},
 	{Name: "log.dirs", Type: List, Null: true, Valid: distinctNotEmpty, Importance: High, Effect: true,
 		Doc: "Directories for data, separated by commas; log.dir if unset."},
-	{Name: "cordoned.log.dirs", Type: List, Default: "", Valid: distinct, Importance: Medium, Dynamic: PerBroker,
+	{Name: "cordoned.log.dirs", Type: List, Default: "", Valid: distinct, Importance: Medium, Dynamic: PerBroker, Effect: true,
 		Doc: "Log directories that take no new replicas; * for all."},
 	{Name: "log.segment.bytes", Type: Int, Default: "1073741824", Valid: atLeast(1048576), Importance: High, Dynamic: ClusterWide, Effect: true,
 		Doc: "Size at which a log segment is closed, unless the topic says otherwise."},

@@ -44,7 +44,7 @@ type alteration struct {
 	err      error
 }
 
-func (m *Machine) incrementalAlterConfigs(r *wire.IncrementalAlterConfigsRequest, may allowed) wire.Response {
+func (m *Machine) incrementalAlterConfigs(r *wire.IncrementalAlterConfigsRequest, from Request) wire.Response {
 	response := &wire.IncrementalAlterConfigsResponse{}
 	all := make([]*alteration, 0, len(r.Resources))
 	for _, resource := range r.Resources {
@@ -54,14 +54,14 @@ func (m *Machine) incrementalAlterConfigs(r *wire.IncrementalAlterConfigsRequest
 		}
 		all = append(all, a)
 	}
-	for _, a := range m.alter(all, r.ValidateOnly, may) {
+	for _, a := range m.alter(all, r.ValidateOnly, from) {
 		response.Responses = append(response.Responses, wire.IncrementalAlterConfigsResponseResponse{
 			ErrorCode: kerr.Code(a.err), ErrorMessage: kerr.Message(a.err), ResourceType: a.resource.Type, ResourceName: a.resource.Name})
 	}
 	return response
 }
 
-func (m *Machine) alterConfigs(r *wire.AlterConfigsRequest, may allowed) wire.Response {
+func (m *Machine) alterConfigs(r *wire.AlterConfigsRequest, from Request) wire.Response {
 	response := &wire.AlterConfigsResponse{}
 	all := make([]*alteration, 0, len(r.Resources))
 	for _, resource := range r.Resources {
@@ -71,7 +71,7 @@ func (m *Machine) alterConfigs(r *wire.AlterConfigsRequest, may allowed) wire.Re
 		}
 		all = append(all, a)
 	}
-	for _, a := range m.alter(all, r.ValidateOnly, may) {
+	for _, a := range m.alter(all, r.ValidateOnly, from) {
 		response.Responses = append(response.Responses, wire.AlterConfigsResponseResponse{
 			ErrorCode: kerr.Code(a.err), ErrorMessage: kerr.Message(a.err), ResourceType: a.resource.Type, ResourceName: a.resource.Name})
 	}
@@ -87,15 +87,15 @@ func (a *alteration) add(op configOp) {
 // alter changes what may be changed, each resource by itself, and returns one
 // alteration for each resource. A change that lets unclean leaders be elected, or
 // makes fewer in-sync replicas do, takes effect with it.
-func (m *Machine) alter(all []*alteration, validateOnly bool, may allowed) []*alteration {
+func (m *Machine) alter(all []*alteration, validateOnly bool, from Request) []*alteration {
 	all = once(all)
 	total := 0
 	for _, a := range all {
 		if a.err == nil {
-			a.err = authorizeAlter(a.resource, may)
+			a.err = authorizeAlter(a.resource, from.Allowed)
 		}
 		if a.err == nil {
-			a.err = m.plan(a)
+			a.err = m.plan(a, from.Forwarded)
 		}
 		if a.err == nil {
 			total += len(a.records)
@@ -164,7 +164,7 @@ func authorizeAlter(r metadata.ConfigResource, may allowed) error {
 // against the keys there are. A value of a topic that does not change is not
 // written; one of a broker is, so that the broker reads again what the value
 // names (KAFKA-14136).
-func (m *Machine) plan(a *alteration) error {
+func (m *Machine) plan(a *alteration, forwarded bool) error {
 	now := m.draft.Config(a.resource.Type, a.resource.Name)
 	next := maps.Clone(now)
 	if next == nil {
@@ -191,6 +191,9 @@ func (m *Machine) plan(a *alteration) error {
 		}
 	}
 	if err := m.checkChanges(a.records); err != nil {
+		return err
+	}
+	if err := checkCordoned(a, now[configCordoned], forwarded); err != nil {
 		return err
 	}
 	return m.checkResource(a.resource, next)
@@ -260,6 +263,34 @@ func (m *Machine) checkChanges(records []*wire.ConfigRecord) error {
 		}
 	}
 	return nil
+}
+
+// checkCordoned refuses that a client of the controller cordons directories: only
+// the broker itself knows their paths. What is cordoned may go or stay (KIP-1066).
+func checkCordoned(a *alteration, now string, forwarded bool) error {
+	if a.resource.Type != metadata.ConfigBroker || forwarded {
+		return nil
+	}
+	for _, r := range a.records {
+		if r.Name == configCordoned && r.Value != nil && !subset(*r.Value, now) {
+			return kerr.InvalidConfig.With("When updating cordoned.log.dirs via controllers, the new value must be a subset of the current configuration value.")
+		}
+	}
+	return nil
+}
+
+// subset reports whether all entries of one list are in another.
+func subset(part, whole string) bool {
+	there := map[string]bool{"": true}
+	for entry := range strings.SplitSeq(whole, ",") {
+		there[strings.TrimSpace(entry)] = true
+	}
+	for entry := range strings.SplitSeq(part, ",") {
+		if !there[strings.TrimSpace(entry)] {
+			return false
+		}
+	}
+	return true
 }
 
 // checkResource checks a resource's name, its whole set of values, and that it

@@ -79,11 +79,13 @@ type Config struct {
 
 // Request is one request to the active controller. Allowed answers for the
 // principal on whose behalf it is made; requests between nodes are authorised
-// before they come here.
+// before they come here. Forwarded tells that a broker has passed it on, which holds
+// changes of its own configuration against its files first.
 type Request struct {
-	Body    wire.Request
-	Version int16
-	Allowed func(op auth.Operation, resource auth.ResourceType, name string) bool
+	Body      wire.Request
+	Version   int16
+	Forwarded bool
+	Allowed   func(op auth.Operation, resource auth.ResourceType, name string) bool
 }
 
 // Result is what to do about an event. Records are applied to the Machine's
@@ -161,9 +163,9 @@ func (m *Machine) dispatch(r Request) (response wire.Response, atomic bool) {
 	case *wire.CreatePartitionsRequest:
 		return m.createPartitions(body, r.Allowed), true
 	case *wire.AlterConfigsRequest:
-		return m.alterConfigs(body, r.Allowed), true
+		return m.alterConfigs(body, r), true
 	case *wire.IncrementalAlterConfigsRequest:
-		return m.incrementalAlterConfigs(body, r.Allowed), true
+		return m.incrementalAlterConfigs(body, r), true
 	case *wire.ElectLeadersRequest:
 		return m.electLeaders(body), false
 	case *wire.UpdateFeaturesRequest:

@@ -266,7 +266,8 @@ func (h *harness) run(d *datadriven.TestData) (*Result, error) {
 	return nil, fmt.Errorf("unknown command %s", d.Cmd)
 }
 
-// send is any request as JSON: key=19 version=7.
+// send is any request as JSON: key=19 version=7, with forwarded as a broker passes
+// it on.
 func (h *harness) send(d *datadriven.TestData) (*Result, error) {
 	r, ok := wire.NewRequest(int16(arg(d, "key", 0)))
 	if !ok {
@@ -277,7 +278,7 @@ func (h *harness) send(d *datadriven.TestData) (*Result, error) {
 	if err := decoder.Decode(r); err != nil {
 		return nil, err
 	}
-	result := h.request(r, int16(arg(d, "version", 0)))
+	result := h.Handle(h.now, h.next, Request{Body: r, Version: int16(arg(d, "version", 0)), Forwarded: d.HasArg("forwarded"), Allowed: h.allowed})
 	return &result, nil
 }
 

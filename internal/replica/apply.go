@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -27,6 +28,9 @@ func (s *Set) Apply(c *metadata.Change) {
 			s.mover.begun()
 		}
 		return
+	}
+	if slices.ContainsFunc(c.Configs, ofBroker) {
+		s.bound(c.To)
 	}
 	for _, t := range c.Topics {
 		s.leaveTopic(t)
@@ -178,7 +182,8 @@ func (s *Set) tellAssigned(created map[*Dir][]placed) {
 }
 
 // place chooses the directory of a new replica: the one that the metadata names
-// or else the one with the fewest partitions. While a directory is offline a
+// or else the one with the fewest partitions; a cordoned one only if all are, since
+// the controller may not have heard of it when it chose this broker. While a directory is offline a
 // replica that the metadata places in none of the others may be in it, and is
 // not created a second time.
 func (s *Set) place(t *metadata.Topic, index int32) (placed, bool) {
@@ -193,7 +198,7 @@ func (s *Set) place(t *metadata.Topic, index int32) (placed, bool) {
 			d.counted(1)
 			at.dir, at.told = d, true
 			return at, true
-		case at.dir == nil || d.partitions() < at.dir.partitions():
+		case at.dir == nil || d.before(at.dir):
 			at.dir = d
 		}
 	}
@@ -202,6 +207,14 @@ func (s *Set) place(t *metadata.Topic, index int32) (placed, bool) {
 	}
 	at.dir.counted(1)
 	return at, true
+}
+
+// before reports whether a new replica is better created here than there.
+func (d *Dir) before(there *Dir) bool {
+	if a, b := d.Cordoned(), there.Cordoned(); a != b {
+		return b
+	}
+	return d.partitions() < there.partitions()
 }
 
 // creators is how many partitions of one directory are created at once: what
@@ -314,8 +327,15 @@ func (s *Set) createOne(d *Dir, at placed, unsynced bool) (*Partition, error) {
 	return p, nil
 }
 
-// bound takes over what compaction and moves may use.
+// bound takes over what compaction and moves may use, and where replicas may be
+// created.
 func (s *Set) bound(img *metadata.Image) {
+	if s.o.Cordoned != nil {
+		cordoned := s.o.Cordoned(img)
+		for _, d := range s.dirs {
+			d.cordon(slices.Contains(cordoned, d.id))
+		}
+	}
 	if s.o.Cleaner != nil {
 		s.cleaner.configure(s.o.Cleaner(img))
 	}
@@ -324,22 +344,21 @@ func (s *Set) bound(img *metadata.Image) {
 	}
 }
 
+func ofBroker(r metadata.ConfigResource) bool { return r.Type == metadata.ConfigBroker }
+
 // reconfigure gives partitions their new configuration.
 func (s *Set) reconfigure(changed []metadata.ConfigResource) {
 	topics, all := map[string]bool{}, false
 	for _, r := range changed {
-		switch r.Type {
-		case metadata.ConfigTopic:
-			topics[r.Name] = true
-		case metadata.ConfigBroker:
+		switch {
+		case ofBroker(r):
 			all = true
+		case r.Type == metadata.ConfigTopic:
+			topics[r.Name] = true
 		}
 	}
 	if !all && len(topics) == 0 {
 		return
-	}
-	if all {
-		s.bound(s.image)
 	}
 	for _, p := range s.Partitions() {
 		if all || topics[p.name.Topic] {

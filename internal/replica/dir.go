@@ -54,6 +54,7 @@ type Dir struct {
 	previous model.BrokerEpoch                           // of the last life, if it lost nothing it acknowledged; else -1
 	clean    bool                                        // it was stopped cleanly before this start
 	count    int                                         // partitions in it
+	cordoned bool                                        // it gets no new replicas
 	saved    map[string]map[model.Partition]model.Offset // what the checkpoint files say
 }
 
@@ -68,6 +69,19 @@ func (d *Dir) Err() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.err
+}
+
+// Cordoned reports whether the directory gets no new replicas (KIP-1066).
+func (d *Dir) Cordoned() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.cordoned
+}
+
+func (d *Dir) cordon(yes bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cordoned = yes
 }
 
 // fail takes the directory offline. Only the first failure counts.

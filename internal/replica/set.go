@@ -51,6 +51,9 @@ type Options struct {
 	// Cleaner is what compaction may use according to an image; nil compacts
 	// nothing.
 	Cleaner func(img *metadata.Image) CleanerConfig
+	// Cordoned are the directories that get no new replicas according to an image
+	// (KIP-1066); nil cordons none.
+	Cordoned func(img *metadata.Image) []model.DirectoryID
 	// Brokers tells which brokers may join in-sync sets.
 	Brokers isr.Brokers
 	LagMax  time.Duration // replica.lag.time.max.ms

@@ -404,6 +404,41 @@ func TestPlacement(t *testing.T) {
 	closeSet(t, n)
 }
 
+// A cordoned directory gets no new replica while there is another (KIP-1066).
+func TestCordonedDirectory(t *testing.T) {
+	n := replicatest.New(t, replicatest.Fsync)
+	o := n.Options(vfs.NewMem(), "one", "two")
+	cordoned := []model.DirectoryID{o.Dirs[0].ID}
+	o.Cordoned = func(*metadata.Image) []model.DirectoryID { return cordoned }
+	n.Open(o)
+	count := func(topic string) (one, two int) {
+		id := n.CreateTopic(topic, 4)
+		for i := range int32(4) {
+			if n.Partition(id, i).Dir().ID() == o.Dirs[0].ID {
+				one++
+			} else {
+				two++
+			}
+		}
+		return one, two
+	}
+	if one, two := count("from the start"); one != 0 || two != 4 || !n.Set.Dirs()[0].Cordoned() || n.Set.Dirs()[1].Cordoned() {
+		t.Errorf("the first is cordoned: %d partitions in it, %d in the second", one, two)
+	}
+	changed := &wire.ConfigRecord{ResourceType: 4, ResourceName: "1", Name: "cordoned.log.dirs"}
+	cordoned = append(cordoned, o.Dirs[1].ID)
+	n.Records(changed)
+	if one, two := count("both"); one != 4 || two != 0 {
+		t.Errorf("both are cordoned: %d and %d partitions", one, two)
+	}
+	cordoned = cordoned[1:]
+	n.Records(changed)
+	if one, two := count("the second"); one != 4 || two != 0 {
+		t.Errorf("the second is cordoned: %d and %d partitions", one, two)
+	}
+	closeSet(t, n)
+}
+
 // Creating many partitions syncs the log directory once, not once for each.
 func TestManyTopicsAtOnce(t *testing.T) {
 	var syncs atomic.Int32

@@ -21,7 +21,6 @@ import (
 type AlterReplicaLogDirs struct {
 	Partitions *replica.Set
 	View       *View
-	NodeID     model.NodeID
 	Authorizer auth.Authorizer
 }
 
@@ -55,13 +54,12 @@ func answerMove(response *wire.AlterReplicaLogDirsResponse, topic string, index 
 }
 
 func (h *AlterReplicaLogDirs) move(name model.Partition, path string) error {
-	img := h.View.Image()
 	for _, d := range h.Partitions.Dirs() {
-		if d.Path() == path && isCordoned(img, h.NodeID, d.ID()) {
+		if d.Path() == path && d.Cordoned() {
 			return kerr.InvalidReplicaAssignment.With("log directory %s is cordoned", path)
 		}
 	}
-	topic := img.Topic(name.Topic)
+	topic := h.View.Image().Topic(name.Topic)
 	if topic == nil {
 		return kerr.ReplicaNotAvailable.With("this broker has no replica of the partition")
 	}

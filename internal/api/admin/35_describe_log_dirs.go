@@ -8,7 +8,6 @@ import (
 	"github.com/stromkafka/strom/internal/api/rights"
 	"github.com/stromkafka/strom/internal/auth"
 	"github.com/stromkafka/strom/internal/kerr"
-	"github.com/stromkafka/strom/internal/metadata"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/replica"
 	"github.com/stromkafka/strom/internal/server"
@@ -21,7 +20,6 @@ import (
 type DescribeLogDirs struct {
 	Partitions *replica.Set
 	View       *View
-	NodeID     model.NodeID
 	// Space is the size of the file system that a directory is on, and what is
 	// left of it; -1 when that cannot be told.
 	Space      func(dir string) (total, usable int64)
@@ -97,11 +95,6 @@ func (h *DescribeLogDirs) describe(dir *replica.Dir, replicas []replicaInDir) wi
 		})
 	}
 	result.TotalBytes, result.UsableBytes = h.Space(dir.Path())
-	result.IsCordoned = isCordoned(h.View.Image(), h.NodeID, dir.ID())
+	result.IsCordoned = dir.Cordoned() && h.View.Image().Features().Version.CordonedDirs()
 	return result
-}
-
-func isCordoned(img *metadata.Image, node model.NodeID, dir model.DirectoryID) bool {
-	b := img.Broker(node)
-	return b != nil && slices.Contains(b.CordonedLogDirs, dir)
 }

@@ -26,7 +26,7 @@ type Submitter interface {
 
 // submit hands a request to the controller on behalf of its principal.
 func submit(ctx context.Context, s Submitter, a auth.Authorizer, r *server.Request, body wire.Request, version int16) (wire.Response, error) {
-	return s.Submit(ctx, controller.Request{Body: body, Version: version,
+	return s.Submit(ctx, controller.Request{Body: body, Version: version, Forwarded: r.Forwarded,
 		Allowed: func(op auth.Operation, resource auth.ResourceType, name string) bool {
 			return a.Allowed(r.Principal, r.ClientHost, op, resource, name)
 		}})
