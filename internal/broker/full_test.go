@@ -106,3 +106,56 @@ func TestTopicCreatedOnAFullDisk(t *testing.T) {
 		}
 	})
 }
+
+// A node dies and starts on a disk on which no file can grow: it waits, and once
+// there is room it has all that it acknowledged.
+func TestStartOnAFullDisk(t *testing.T) {
+	for name, keep := range map[string]func() bool{"killed": vfs.KeepAll, "power lost": vfs.KeepNone} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				mem := vfs.NewMem()
+				l, err := boot(t, mem, crashSettings...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				id, err := l.createTopic("t", 3, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range 5 {
+					if _, err := l.produce(id, 1, -1, newBatch(t, nil, "v")); err != nil {
+						t.Fatal(err)
+					}
+				}
+				left := mem.PowerLoss(keep)
+				_ = l.stop() // its disk is gone
+				var full atomic.Bool
+				full.Store(true)
+				disk := vfs.NewFaulty(left, func(op vfs.Op) error {
+					if !full.Load() || op.Kind != vfs.OpWrite {
+						return nil
+					}
+					if info, err := left.Stat(op.Path); err != nil || op.Offset+op.Length > info.Size() {
+						return syscall.ENOSPC
+					}
+					return nil
+				})
+				began := time.Now()
+				time.AfterFunc(30*time.Second, func() { full.Store(false) })
+				l, err = boot(t, disk, crashSettings...)
+				if err != nil {
+					t.Fatalf("after %v: %v", time.Since(began), err)
+				}
+				if values, err := l.all(id, 1); err != nil || len(values) != 5 {
+					t.Errorf("%d records, %v", len(values), err)
+				}
+				if base, err := l.produce(id, 1, -1, newBatch(t, nil, "v")); err != nil || base != 5 {
+					t.Errorf("offset %d, %v", base, err)
+				}
+				if err := l.stop(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}

@@ -81,6 +81,11 @@ func (l *Log) finishOpen(trusted model.Offset) error {
 		return nil
 	}
 	_, err = l.Checkpoint()
+	if vfs.IsNoSpace(err) {
+		// The records are there. What only spares the next start work waits for room.
+		l.logger.Error("no room for the indexes and the producer state of a log; it is tried again", "partition", l.partition, "err", err)
+		err = l.settle()
+	}
 	return err
 }
 

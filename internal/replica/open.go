@@ -107,7 +107,11 @@ func (s *Set) openDir(ctx context.Context, d *Dir) error {
 			s.doom(doomed{dir: d, path: d.file(e.Name()), at: s.o.Now()})
 		}
 	}
-	left, err := s.replay(d, names)
+	var left *journal.Found
+	err = s.untilRoom(ctx, d, func() (err error) {
+		left, err = s.replay(d, names)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -119,7 +123,7 @@ func (s *Set) openDir(ctx context.Context, d *Dir) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		err := s.recover(d, name, clean)
+		err := s.untilRoom(ctx, d, func() error { return s.recover(d, name, clean) })
 		if err != nil && isDisk(err) {
 			return fmt.Errorf("open %s: %w", name, err)
 		}
@@ -187,7 +191,10 @@ func (d *Dir) begin() (clean bool, err error) {
 	case !clean:
 		previous, _, err = d.readEpoch(syncedFile)
 	case previous >= 0:
-		if err := d.writeEpoch(syncedFile, previous); err != nil {
+		if err := d.writeEpoch(syncedFile, previous); vfs.IsNoSpace(err) {
+			// Without the mark a crash counts as unclean, see vouch.
+			d.logger.Warn("no room to mark a log directory as synced: a crash will count as unclean", "dir", d.path, "err", err)
+		} else if err != nil {
 			return false, err
 		}
 	}

@@ -102,7 +102,8 @@ type Set struct {
 	following *following
 	cleaner   *cleaner
 	mover     *mover
-	futures   []future // found at the start
+	futures   []future   // found at the start
+	opening   sync.Mutex // held while a directory without room looks whether it is the last
 
 	// applying is held by Apply, by housekeeping over the partitions it works
 	// on, and by Close: partitions come and go under it only.
