@@ -49,6 +49,7 @@ var clusterRows = []row{
 	{name: "latency", label: "end to end at a fixed rate, 100 B, acks=all, 3 copies", measure: measureLatency, metrics: percentileMetrics(ahead, "p50", "p99", "p999")},
 	{name: "unavailable.leader", label: "produce unavailable after kill -9 of a partition leader", metrics: unavailability, measure: unavailable(aLeader)},
 	{name: "unavailable.controller", label: "produce unavailable after kill -9 of the active controller", metrics: unavailability, measure: unavailable(theController)},
+	manyReplicas,
 }
 
 // A member is what one node of a cluster is told.

@@ -159,7 +159,10 @@ func (m *Machine) unanswered(one call, why Failure) {
 		switch q := one.body.(type) {
 		case *wire.VoteRequest:
 			if m.role == Prospective && q.Topics[0].Partitions[0].PreVote {
-				m.becomeCandidate() // a peer older than pre-votes: without it, no majority may ever come
+				// A peer older than pre-votes: without it, no majority may ever come.
+				m.ballot.ends = true
+				m.failed(one.to.ID)
+				m.standWhenSynced()
 				return
 			}
 		case *wire.UpdateRaftVoterRequest:

@@ -12,6 +12,7 @@ import (
 // ballot is an election this node stands in: real, or a pre-vote.
 type ballot struct {
 	granted, rejected map[model.NodeID]bool
+	ends              bool // a pre-vote that is enough to stand
 }
 
 func (m *Machine) newBallot() *ballot {
@@ -126,12 +127,23 @@ func (m *Machine) becomeProspective() {
 	m.ballot = m.newBallot()
 	m.election = m.now.Add(m.patience())
 	m.changed()
+	m.sync()
+}
+
+// standWhenSynced ends a pre-vote that was enough, once all of this log is on disk.
+// A vote that was given is given again whatever the candidate's log says then, so
+// what it said the first time must still be there after a crash.
+func (m *Machine) standWhenSynced() {
+	if m.ballot.ends && m.log.synced == m.log.end {
+		m.becomeCandidate()
+	}
 }
 
 // becomeCandidate votes for this node in a new epoch. The vote of a sole voter is
 // the majority, so its vote and the leadership it wins are one write.
 func (m *Machine) becomeCandidate() {
 	assert.That(m.isVoter(), "node %d is a candidate among voters %v", m.cfg.NodeID, m.log.voters())
+	assert.That(m.isSoleVoter() || m.log.synced == m.log.end, "node %d is a candidate with a log to %d that is synced to %d", m.cfg.NodeID, m.log.end, m.log.synced)
 	m.enter(Candidate, m.epoch+1, model.NoNode, nil)
 	if m.isSoleVoter() {
 		m.ballot = m.newBallot()
@@ -183,6 +195,7 @@ func (m *Machine) becomeLeader() {
 	m.addControls(start, records)
 	m.log.append(start+model.Offset(len(records)), []EpochStart{{m.epoch, start}})
 	m.emit(AppendControl{Epoch: m.epoch, Offset: start, Records: records})
+	m.sync()
 }
 
 // addControls makes this leader's own control records count, from their append

@@ -46,7 +46,8 @@ const (
 	Unsupported          // the peer does not know the request, or not at the version it needs
 )
 
-// Appended tells that the leader's shell has appended data, not yet synced.
+// Appended tells that the leader's shell has appended data. Sync follows if none is
+// under way.
 type Appended struct{ End model.Offset }
 
 // Fetched answers AppendFetched: what is now in the log. Batches that were cut
@@ -58,7 +59,9 @@ type Fetched struct {
 	Controls []Control
 }
 
-// Synced tells that the log is on disk up to End.
+// Synced answers Sync, at any later time: the log is on disk up to the End that it
+// was asked for, whatever has been appended since. A sync that fails is not told: it
+// ends the node, and is never tried again.
 type Synced struct{ End model.Offset }
 
 // Frozen tells that this node has written a snapshot of its own.
@@ -146,8 +149,7 @@ type ServeSnapshot struct {
 // Persist writes the quorum-state file, durably, before anything that follows.
 type Persist struct{ Election Election }
 
-// AppendControl appends one batch of control records at the log's end, Offset,
-// and syncs; Synced follows.
+// AppendControl appends one batch of control records at the log's end, Offset.
 type AppendControl struct {
 	Epoch   model.Epoch
 	Offset  model.Offset
@@ -168,8 +170,9 @@ type AppendFetched struct{ Records wire.Records }
 // Truncate cuts the log back to End.
 type Truncate struct{ End model.Offset }
 
-// Sync makes the log durable up to its end. Synced follows.
-type Sync struct{}
+// Sync makes the log durable up to End. Synced follows when it is; until then the
+// machine is given whatever else happens, and asks for no second one.
+type Sync struct{ End model.Offset }
 
 // WriteSnapshot writes bytes of a snapshot that is being fetched, at a position;
 // position 0 begins it anew.

@@ -54,7 +54,7 @@ func (m *Machine) leaderRefused() {
 // fetcher is the one conversation of a node that does not lead: a Fetch or a
 // FetchSnapshot, its outcome, the next.
 type fetcher struct {
-	// blocked is set while the shell appends, syncs or installs.
+	// blocked is set while the shell appends or installs.
 	blocked  bool
 	hw       model.Offset // told by the last good response
 	download *download
@@ -67,22 +67,22 @@ type download struct {
 }
 
 func (f *fetcher) deadline(m *Machine) time.Time {
-	if f.blocked || m.calls.fetching() {
+	if f.blocked || m.calls.fetching() || m.log.syncing {
 		return time.Time{}
 	}
 	return m.calls.ready(m.candidates(), m.now)
 }
 
 // fetch sends the next request if one is due. What was fetched, or appended as a
-// leader of old, is synced first where a Fetch is an acknowledgement.
+// leader of old, is synced first where a Fetch is an acknowledgement. Meanwhile the
+// node answers as ever.
 func (m *Machine) fetch() {
 	f := &m.fetcher
 	if f.blocked || m.calls.fetching() {
 		return
 	}
 	if m.cfg.Controller && m.log.synced < m.log.end {
-		f.blocked = true
-		m.emit(Sync{})
+		m.sync()
 		return
 	}
 	to, ok := m.target()
@@ -329,12 +329,9 @@ func (m *Machine) fetched(e Fetched) {
 			return
 		}
 	}
-	if m.cfg.Controller {
-		m.fetcher.blocked = true
-		m.emit(Sync{})
-		return
+	if !m.cfg.Controller || m.log.synced == m.log.end {
+		m.followHighWatermark()
 	}
-	m.followHighWatermark()
 }
 
 // followHighWatermark moves to what the leader told, as far as the log reaches.

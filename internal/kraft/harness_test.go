@@ -114,7 +114,10 @@ type node struct {
 	log  *strings.Builder // of effects; nil is none
 
 	bootstrap []Control // of a 0-0 checkpoint
-	lost      *disk     // that was replaced, with the directory it was
+	slow      bool      // its syncs are done when sync is called
+	syncing   bool      // one is under way, of what lies below syncTo
+	syncTo    model.Offset
+	lost      *disk // that was replaced, with the directory it was
 	lostDir   model.DirectoryID
 }
 
@@ -209,15 +212,21 @@ func (nd *node) start() error {
 }
 
 // crash loses what was not synced, and all that was asked of the node.
-func (nd *node) crash() {
+func (nd *node) crash() { nd.crashKeeping(0) }
+
+// crashKeeping is a crash that loses all but so many records of those that were not
+// synced: a process that is killed loses none. The next start syncs what is there.
+func (nd *node) crashKeeping(n int) {
 	if nd.m == nil {
 		return
 	}
-	nd.m = nil
-	if keep := nd.disk.synced - nd.disk.start; int(keep) < len(nd.disk.entries) {
-		nd.disk.entries = nd.disk.entries[:max(keep, 0)]
+	nd.m, nd.syncing = nil, false
+	d := &nd.disk
+	if keep := max(0, int(d.synced-d.start)+n); keep < len(d.entries) {
+		d.entries = d.entries[:keep]
 	}
-	nd.disk.partial = nil
+	d.synced = d.end()
+	d.partial = nil
 	nd.net.forget(nd.cfg.NodeID)
 }
 
@@ -254,15 +263,15 @@ func (nd *node) append(values ...string) {
 	nd.step(Appended{nd.disk.end()})
 }
 
+// sync ends the sync that is under way, if any. What was appended since is not on
+// disk.
 func (nd *node) sync() {
-	nd.disk.synced = nd.disk.end()
-	nd.step(Synced{nd.disk.synced})
-}
-
-func (nd *node) syncIfUp() {
-	if nd.m != nil && nd.halt == "" {
-		nd.sync()
+	if nd.m == nil || nd.halt != "" || !nd.syncing {
+		return
 	}
+	nd.syncing = false
+	nd.disk.synced = max(nd.disk.synced, nd.syncTo)
+	nd.step(Synced{nd.syncTo})
 }
 
 func versionRecord(v int16) *wire.KRaftVersionRecord {
@@ -325,7 +334,6 @@ func (nd *node) effect(e Effect) {
 		for _, r := range e.Records {
 			d.entries = append(d.entries, controlEntry(e.Epoch, r))
 		}
-		nd.sync()
 	case AppendFetched:
 		fetched := decodeEntries(e.Records.Bytes())
 		base := d.end()
@@ -342,7 +350,10 @@ func (nd *node) effect(e Effect) {
 	case ProposeControl:
 		nd.appendControl(e.Epoch, e.Records)
 	case Sync:
-		nd.sync()
+		nd.syncing, nd.syncTo = true, e.End
+		if !nd.slow {
+			nd.sync()
+		}
 	case WriteSnapshot:
 		d.partial = append(d.partial[:e.Position], e.Bytes...)
 	case InstallSnapshot:
@@ -365,7 +376,6 @@ func (nd *node) appendControl(epoch model.Epoch, records []wire.Message) {
 	}
 	nd.disk.synced = nd.disk.end()
 	nd.step(ControlAppended{epoch, offset, records, nd.disk.end()})
-	nd.step(Synced{nd.disk.synced})
 }
 
 func controlEntry(epoch model.Epoch, r wire.Message) entry {

@@ -18,6 +18,7 @@ import (
 //	start id=N voters=(A,B) [version=V] [bootstrap=N]   a new node
 //	restart id=N [lose]                    stop it, losing what is not synced, and start it
 //	append id=N v1 v2 ...                  the leader's shell appends data, without sync
+//	slow id=N                              its syncs take until the command sync from now on
 //	sync id=N | freeze id=N | clean id=N | shutdown id=N | stop id=N
 //	resign id=N                            as when the controller on top has failed
 //	cut id=N | heal                        all that N sends and gets is lost
@@ -50,7 +51,7 @@ func command(net *network, out *strings.Builder, d *datadriven.TestData, t *test
 	case "start":
 		return startNode(net, out, d, t, id)
 	case "restart":
-		nd.crash()
+		nd.crash() // without a sync, all that is not synced is lost
 		return nd.start()
 	case "stop":
 		nd.crash()
@@ -61,9 +62,14 @@ func command(net *network, out *strings.Builder, d *datadriven.TestData, t *test
 				values = append(values, a.Key)
 			}
 		}
+		slow := nd.slow
+		nd.slow = true
 		nd.append(values...)
+		nd.slow = slow
 	case "sync":
 		nd.sync()
+	case "slow":
+		nd.slow = true
 	case "freeze":
 		nd.freeze()
 	case "clean":

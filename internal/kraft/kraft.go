@@ -23,6 +23,24 @@
 // Words: end is the log end offset (exclusive); synced is how far this replica's
 // log is on disk; the high watermark is what is committed (exclusive).
 //
+// Disk and network go on side by side: while a Sync is under way the machine
+// serves fetches and votes. What may be said meanwhile of records that are in the
+// log and not yet on disk:
+//   - A leader serves them, and does not count them for itself. A majority of
+//     others commits them all the same; if this node then loses them with its
+//     power, it comes back as a replica that lacks committed records, which
+//     elects nobody shorter and leads no more in that epoch.
+//   - A voter fetches only when all of its log is on disk, for its fetch offset is
+//     its word that it keeps everything below. So nothing is truncated during a
+//     Sync, and a Sync tells of the very bytes that it was asked for.
+//   - A voter asks for pre-votes with them, and stands for election without any: a
+//     vote that it was given in an epoch is given again after its crash, when its
+//     log may be shorter than what was voted for.
+//   - A voter judges candidates by all that it has, synced or not. That is more
+//     than it ever acknowledged.
+//   - The election file is another matter: it is on disk before anything is said
+//     that depends on it (Persist).
+//
 // Invariants that the rest of the program may rely on:
 //   - The epoch never goes down, nor does the high watermark of one life of the
 //     node.
@@ -195,8 +213,8 @@ func (m *Machine) begin() {
 
 // Step takes one event at the given time and returns what to do, in order.
 // Times must not go backwards. Effects that ask for an event must be answered
-// with it before the next Step (AppendFetched with Fetched, Sync with Synced,
-// InstallSnapshot with Installed).
+// with it before the next Step (AppendFetched with Fetched, InstallSnapshot with
+// Installed), but for Sync, which is answered with Synced when the disk is ready.
 func (m *Machine) Step(now time.Time, event Event) []Effect {
 	if m.halted {
 		return nil

@@ -150,17 +150,32 @@ func (m *Machine) appended(e Appended) {
 	assert.That(e.End >= m.log.end, "leader's log shrank from %d to %d", m.log.end, e.End)
 	m.log.end = e.End
 	m.wake()
+	m.sync()
 }
 
-func (m *Machine) synced(e Synced) {
-	assert.That(e.End <= m.log.end, "synced to %d of a log that ends at %d", e.End, m.log.end)
-	m.log.synced = max(m.log.synced, e.End)
-	if m.leading != nil {
-		m.maybeCommit()
-		return
+// sync asks for what is not on disk yet. One Sync is under way at a time: the next
+// is for all that was appended meanwhile.
+func (m *Machine) sync() {
+	if !m.log.syncing && m.log.synced < m.log.end {
+		m.log.syncing = true
+		m.emit(Sync{End: m.log.end})
 	}
-	m.fetcher.blocked = false
-	m.followHighWatermark()
+}
+
+// synced counts what the Sync was asked for, and nothing that came since. The role
+// may be another by now.
+func (m *Machine) synced(e Synced) {
+	assert.That(m.log.syncing && e.End <= m.log.end, "synced to %d of a log that ends at %d", e.End, m.log.end)
+	m.log.syncing, m.log.synced = false, max(m.log.synced, e.End)
+	switch m.role {
+	case Leader:
+		m.maybeCommit()
+	case Prospective:
+		m.standWhenSynced()
+	case Unattached, Candidate, Resigned, Follower:
+		m.followHighWatermark()
+	}
+	m.sync()
 }
 
 // maybeCommit moves the high watermark to what a majority of the voters has on
@@ -176,8 +191,10 @@ func (m *Machine) maybeCommit() {
 	hw := ends[len(ends)/2]
 	if hw > m.leading.epochStart && hw > m.hw {
 		m.setHighWatermark(hw)
-		m.caughtUp()
 		m.wake()
+	}
+	if m.published() >= 0 && m.hw <= m.log.synced {
+		m.caughtUp()
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/stromkafka/strom/internal/assert"
 	"github.com/stromkafka/strom/internal/model"
 )
 
@@ -44,6 +45,7 @@ type Log struct {
 // replicaLog mirrors what of the log the machine must know.
 type replicaLog struct {
 	start, end, synced model.Offset
+	syncing            bool // a Sync is under way
 	epochs             []EpochStart
 	snapshots          []Snapshot
 	history            history
@@ -116,7 +118,11 @@ func (l *replicaLog) append(end model.Offset, epochs []EpochStart) {
 	l.end = end
 }
 
+// truncate cuts the log. No Sync is under way, for then it could tell of what comes
+// in the place of what is cut: only what a Fetch brings cuts a log, and who syncs
+// does not fetch.
 func (l *replicaLog) truncate(end model.Offset) {
+	assert.That(!l.syncing, "truncation to %d during a sync", end)
 	l.end, l.synced = end, min(l.synced, end)
 	for n := len(l.epochs); n > 0 && l.epochs[n-1].Start >= end; n-- {
 		l.epochs = l.epochs[:n-1]
@@ -152,6 +158,7 @@ func (l *replicaLog) snapshot(id SnapshotID) (Snapshot, bool) {
 
 // restart makes the snapshot the whole content.
 func (l *replicaLog) restart(s Snapshot, controls []Control) error {
+	assert.That(!l.syncing, "snapshot %s installed during a sync", s)
 	static := l.history.static
 	*l = replicaLog{start: s.End, end: s.End, synced: s.End, snapshots: []Snapshot{s}, history: history{static: static}}
 	for _, c := range controls {

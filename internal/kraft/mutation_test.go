@@ -27,8 +27,14 @@ var mutations = []struct {
 	{"the leader counts what it has not synced", []string{"MajorityReachedHighWatermark"}, []edit{
 		{"leader.go", "return m.log.synced\n", "return m.log.end\n"}}},
 	{"a follower acknowledges what it has not synced", []string{"MajorityReachedHighWatermark"}, []edit{
-		{"follow.go", "if m.cfg.Controller && m.log.synced < m.log.end {", "if false {"},
-		{"follow.go", "	if m.cfg.Controller {\n		m.fetcher.blocked = true\n		m.emit(Sync{})\n		return\n	}\n", ""}}},
+		{"follow.go", "if m.cfg.Controller && m.log.synced < m.log.end {", "m.sync()\n	if false {"},
+		{"follow.go", "|| m.log.syncing {", "{"},
+		{"log.go", "	assert.That(!l.syncing, \"truncation to %d during a sync\", end)\n", ""},
+		{"log.go", "	assert.That(!l.syncing, \"snapshot %s installed during a sync\", s)\n", "	assert.That(true, \"\")\n"}}},
+	{"a sync counts for what came after it", []string{"MajorityReachedHighWatermark"}, []edit{
+		{"leader.go", "m.log.syncing, m.log.synced = false, max(m.log.synced, e.End)", "m.log.syncing, m.log.synced = false, m.log.end"}}},
+	{"a candidate stands with what it has not synced", []string{"LeaderCompleteness", "ConsistentCommittedData", "is a candidate with a log"}, []edit{
+		{"election.go", "if m.ballot.ends && m.log.synced == m.log.end {", "if m.ballot.ends {"}}},
 	{"records of an older epoch are committed by counting", []string{"OwnEpochCommitted", "MajorityReachedHighWatermark"}, []edit{
 		{"leader.go", "if hw > m.leading.epochStart && hw > m.hw {", "if hw > m.hw {"}}},
 	{"the log is not truncated", []string{"Liveness", "LogMatching"}, []edit{

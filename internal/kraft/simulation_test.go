@@ -31,6 +31,8 @@ type world struct {
 	forget, resign int
 	// change is the weight of a voter that a leader takes into the set or out of it.
 	change int
+	// sync is the weight of a sync that ends; few make slow disks.
+	sync int
 }
 
 func newWorld(r *rand.Rand) world {
@@ -38,7 +40,7 @@ func newWorld(r *rand.Rand) world {
 	w := world{
 		voters: 1 + 2*r.IntN(3), observers: r.IntN(3), dynamic: r.IntN(2) == 0,
 		lose: some(8), silent: some(8), twice: some(5), crash: some(6), cut: some(4), wipe: some(2), freeze: some(4),
-		forget: some(8), resign: 1 + some(6),
+		forget: some(8), resign: 1 + some(6), sync: 6 + some(24),
 	}
 	if w.dynamic && w.voters > 1 {
 		if w.change = some(8); w.change > 0 {
@@ -72,8 +74,9 @@ func TestSimulationOfVoters(t *testing.T) {
 	for seed := *fromSeed; seed < *fromSeed+*seeds; seed++ {
 		s := &simulation{shape: func(w *world) {
 			w.dynamic, w.voters, w.change, w.resign, w.crash, w.wipe = true, 3+2*int(seed%2), 20, 6, 6, 0
+			w.sync = max(w.sync, 15)
 		}}
-		if err := s.run(seed, 1500); err != nil {
+		if err := s.run(seed, 2500); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 		changed, cut = changed+s.changed, cut+s.net.votersCut
@@ -177,6 +180,7 @@ func (s *simulation) build() error {
 		cfg := testConfig(id, static)
 		cfg.Rand = rand.New(rand.NewPCG(s.r.Uint64(), 1))
 		nd := s.net.add(cfg, nil)
+		nd.slow = true
 		nd.cfg.Controller = nd.cfg.Controller || id%2 == 0
 		if s.dynamic {
 			nd.bootstrap = boot
@@ -192,7 +196,7 @@ func (s *simulation) build() error {
 func (s *simulation) disturb(i int) error {
 	net, r := s.net, s.r
 	nd := net.nodes[net.ids()[r.IntN(len(net.nodes))]]
-	x := r.IntN(130)
+	x := r.IntN(140)
 	pick := func(weight int) bool {
 		x -= weight
 		return x < 0
@@ -215,7 +219,7 @@ func (s *simulation) disturb(i int) error {
 			net.queue = append(net.queue, net.queue[r.IntN(len(net.queue))])
 		}
 	case pick(s.crash):
-		nd.crash()
+		nd.crashKeeping(r.IntN(2) * r.IntN(4))
 	case pick(s.cut):
 		s.cutOrHeal()
 	case pick(s.wipe):
@@ -232,8 +236,8 @@ func (s *simulation) disturb(i int) error {
 		s.changeVoters()
 	case pick(12):
 		s.appendSomewhere(i)
-	case pick(12):
-		nd.syncIfUp()
+	case pick(s.sync):
+		s.syncSomewhere()
 	case pick(10):
 		if nd.m == nil {
 			return nd.start()
@@ -266,6 +270,19 @@ func (s *simulation) appendSomewhere(i int) {
 		if nd := s.net.nodes[id]; nd.m != nil && nd.m.role == Leader && nd.halt == "" {
 			nd.append(fmt.Sprint("v", i))
 		}
+	}
+}
+
+// syncSomewhere ends one of the syncs that are under way.
+func (s *simulation) syncSomewhere() {
+	var under []*node
+	for _, id := range s.net.ids() {
+		if nd := s.net.nodes[id]; nd.syncing {
+			under = append(under, nd)
+		}
+	}
+	if len(under) > 0 {
+		under[s.r.IntN(len(under))].sync()
 	}
 }
 
@@ -397,7 +414,7 @@ func (s *simulation) calm() error {
 			s.net.deliver(0)
 		}
 		for _, id := range s.net.ids() {
-			s.net.nodes[id].syncIfUp()
+			s.net.nodes[id].sync()
 		}
 		s.pass(50 * time.Millisecond)
 		if err := s.check.check(s.net); err != nil {

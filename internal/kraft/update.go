@@ -3,6 +3,7 @@ package kraft
 import (
 	"time"
 
+	"github.com/stromkafka/strom/internal/assert"
 	"github.com/stromkafka/strom/internal/kerr"
 	"github.com/stromkafka/strom/internal/model"
 	"github.com/stromkafka/strom/internal/wire"
@@ -116,13 +117,16 @@ func (m *Machine) controlAppended(e ControlAppended) {
 	if m.leading == nil || e.Epoch != m.epoch {
 		return
 	}
+	assert.That(e.End >= m.log.end, "leader's log shrank from %d to %d", m.log.end, e.End)
 	m.addControls(e.Offset, e.Records)
 	if c := m.leading.change; c != nil {
 		m.leading.change = nil
 		m.countFetched(c.by)
 		m.emit(Reply{c.token, m.updateAnswer(c.listener, nil)})
 	}
-	m.appended(Appended{e.End})
+	m.log.end, m.log.synced = e.End, e.End
+	m.wake()
+	m.maybeCommit()
 }
 
 // expireChange gives up waiting for a change; it may still come.

@@ -181,7 +181,8 @@ func (m *Machine) voteResponse(from call, r *wire.VoteResponse) bool {
 	voters := m.log.voters()
 	switch {
 	case m.ballot.won(voters) && m.role == Prospective:
-		m.becomeCandidate()
+		m.ballot.ends = true
+		m.standWhenSynced()
 	case m.ballot.won(voters):
 		m.becomeLeader()
 	case m.ballot.lost(voters) && m.role == Prospective:

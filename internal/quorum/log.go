@@ -83,7 +83,10 @@ func (l *metaLog) behind(batches []byte) ([]byte, error) {
 }
 
 // sync makes the whole log durable.
-func (l *metaLog) sync() error { return l.log.Flush(context.Background(), l.log.End()) }
+func (l *metaLog) sync() error { return l.syncTo(l.log.End()) }
+
+// syncTo makes the log durable up to end. Any goroutine may.
+func (l *metaLog) syncTo(end model.Offset) error { return l.log.Flush(context.Background(), end) }
 
 func (l *metaLog) truncate(end model.Offset) error {
 	got, err := l.log.TruncateTo(end)

@@ -11,10 +11,14 @@
 //	  └──────────── released ───────── log, fsync)                committed)
 //
 // The raft goroutine owns the kraft.Machine and is the only one to change the
-// log. It waits for nobody but the disk. While it syncs, the controller goes on
-// deciding and its batches queue up; the next sync is for all of them. An idle
-// log is drained at once, which is why no append lingers
+// log. It waits for nobody, but for writes of the quorum-state file, which come
+// before the answers that depend on them, and for truncations. A sync of the log
+// runs beside it, at most one: meanwhile requests are answered, and what the
+// controller decides is appended and served to followers; the next sync is for all
+// of it. An idle log is drained at once, which is why no append lingers
 // (controller.quorum.append.linger.ms is an upper bound that is never reached).
+//
+// A sync that fails ends the node, and is never tried again.
 //
 // The metadata log is always synced before anything in it counts, whatever
 // log.flush.policy says.
@@ -131,12 +135,13 @@ type Node struct {
 	first   []kraft.Effect // of machine, to be done by Run
 
 	events     chan event                // to the raft goroutine
+	synced     chan syncDone             // to the raft goroutine, of the one sync that is under way
 	appends    chan *decision            // from the controller goroutine
 	places     chan kraft.ProposeControl // to the controller goroutine
 	submits    chan *submission          // to the controller goroutine
 	jobs       chan snapshotJob          // to the snapshot goroutine
 	peers      *peers
-	calls      sync.WaitGroup // requests to other controllers
+	calls      sync.WaitGroup // requests to other controllers, and the sync
 	foreigners foreigners
 	answers    answers
 	pending    pending
@@ -183,7 +188,7 @@ func (w *watched[T]) get() (T, <-chan struct{}) {
 func Open(opts Options) (*Node, error) {
 	opts.setDefaults()
 	n := &Node{
-		opts: opts, events: make(chan event, 64), appends: make(chan *decision, 256), places: make(chan kraft.ProposeControl, 1),
+		opts: opts, events: make(chan event, 64), synced: make(chan syncDone, 1), appends: make(chan *decision, 256), places: make(chan kraft.ProposeControl, 1),
 		submits: make(chan *submission, 256), jobs: make(chan snapshotJob, 1), leaving: make(chan struct{}), over: make(chan struct{}), deaf: make(chan struct{}), done: make(chan struct{}),
 		peers: newPeers(opts),
 	}

@@ -83,6 +83,10 @@ func (n *Node) raftLoop(ctx context.Context) error {
 			err = n.step(ctx, e)
 		case d := <-n.appends:
 			err = n.appendAll(ctx, d)
+		case s := <-n.synced:
+			if err = s.err; err == nil {
+				err = n.step(ctx, kraft.Synced{End: s.end})
+			}
 		case <-timer.C:
 			err = n.step(ctx, kraft.Tick{})
 		}
@@ -154,7 +158,7 @@ func (n *Node) effect(ctx context.Context, e kraft.Effect) (kraft.Event, error) 
 	case kraft.Persist:
 		return nil, n.untilRoom(func() error { return writeElection(n.opts.FS, n.log.dir, e.Election) })
 	case kraft.AppendControl:
-		return n.appendControl(e)
+		return nil, n.appendControl(e)
 	case kraft.ProposeControl:
 		select {
 		case n.places <- e:
@@ -166,7 +170,7 @@ func (n *Node) effect(ctx context.Context, e kraft.Effect) (kraft.Event, error) 
 		n.opts.Log.Info("truncating the metadata log to where it agrees with the leader's", "end", e.End)
 		return nil, n.log.truncate(e.End)
 	case kraft.Sync:
-		return kraft.Synced{End: n.log.end()}, n.log.sync()
+		n.calls.Go(func() { n.synced <- syncDone{e.End, n.log.syncTo(e.End)} })
 	case kraft.WriteSnapshot:
 		return nil, n.untilRoom(func() error { return n.files.write(e.Snapshot, e.Position, e.Bytes) })
 	case kraft.InstallSnapshot:
@@ -186,15 +190,12 @@ func (n *Node) effect(ctx context.Context, e kraft.Effect) (kraft.Event, error) 
 	return nil, nil
 }
 
-func (n *Node) appendControl(e kraft.AppendControl) (kraft.Event, error) {
+func (n *Node) appendControl(e kraft.AppendControl) error {
 	b, err := controlBatch(e.Offset, e.Epoch, n.opts.Now(), e.Records)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := n.append(b); err != nil {
-		return nil, err
-	}
-	return kraft.Synced{End: n.log.end()}, n.log.sync()
+	return n.append(b)
 }
 
 // append writes batches once there is room for them.
@@ -209,7 +210,8 @@ func (n *Node) append(batches []byte) error {
 }
 
 // appendAll appends what the controller has decided, and what it decides
-// meanwhile in the same go, with one sync for all.
+// meanwhile in the same go. The machine asks for a sync if none is under way; else
+// the next is for this too.
 func (n *Node) appendAll(ctx context.Context, d *decision) error {
 	appended := false
 	for {
@@ -228,17 +230,18 @@ func (n *Node) appendAll(ctx context.Context, d *decision) error {
 	if !appended {
 		return nil
 	}
-	if err := n.step(ctx, kraft.Appended{End: n.log.end()}); err != nil {
-		return err
-	}
-	if err := n.log.sync(); err != nil {
-		return err
-	}
-	return n.step(ctx, kraft.Synced{End: n.log.end()})
+	return n.step(ctx, kraft.Appended{End: n.log.end()})
+}
+
+// syncDone is how a sync of the log up to end went.
+type syncDone struct {
+	end model.Offset
+	err error
 }
 
 // appendDecision drops what was decided in an epoch that this node does not lead
-// any more; its requesters have been told already.
+// any more; its requesters have been told already. Control records, which are rare,
+// it syncs itself: see kraft.ControlAppended.
 func (n *Node) appendDecision(ctx context.Context, d *decision) (bool, error) {
 	s := n.machine.Status()
 	if s.Role != kraft.Leader || s.Epoch != d.epoch {

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -37,7 +39,18 @@ type seat struct {
 	disk  *vfs.Mem
 	node  *replica
 	wire  *wired
-	serve func() // stops its listener
+	serve func()       // stops its listener
+	syncs atomic.Int64 // how long a sync of its log takes from now on, in nanoseconds
+}
+
+// fs is the seat's disk as the process sees it.
+func (s *seat) fs() vfs.FS {
+	return vfs.NewFaulty(s.disk, func(op vfs.Op) error {
+		if op.Kind == vfs.OpSync && strings.HasSuffix(op.Path, ".log") {
+			time.Sleep(time.Duration(s.syncs.Load())) // virtual
+		}
+		return nil
+	})
 }
 
 // wired is a node's way out, which a kill cuts.
@@ -91,7 +104,7 @@ func (c *trio) start(id model.NodeID) {
 	for v := model.NodeID(1); v <= 3; v++ {
 		voters = append(voters, kraft.Voter{Replica: kraft.Replica{ID: v}, Endpoints: []kraft.Endpoint{{Name: "CONTROLLER", Address: addressOf(v)}}})
 	}
-	o := controllerOptions(s.disk)
+	o := controllerOptions(s.fs())
 	o.NodeID, o.DirectoryID = id, model.DirectoryID{0: 0xd, 15: byte(id)}
 	o.Endpoints = []kraft.Endpoint{{Name: "CONTROLLER", Address: addressOf(id)}}
 	o.Rand = rand.New(rand.NewPCG(uint64(id), 9))
@@ -271,6 +284,91 @@ func TestTrioGivesUp(t *testing.T) {
 		}
 		c.create("after")
 		c.mustAgree("before", "after")
+		c.end()
+	})
+}
+
+// TestTrioSlowLeader: a leader whose disk takes half a minute goes on serving, and
+// what the others have on their disks is committed.
+func TestTrioSlowLeader(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newTrio(t)
+		leader := c.seats[c.active()]
+		if err := leader.node.register(); err != nil {
+			t.Fatal(err)
+		}
+		c.create("before")
+		leader.syncs.Store(int64(30 * time.Second))
+		at := time.Now()
+		for i := range 10 {
+			c.create(fmt.Sprint("during", i))
+		}
+		if took := time.Since(at); took > time.Second {
+			t.Errorf("10 topics took %v", took)
+		}
+		s, _ := leader.node.Status()
+		if now := c.active(); now != leader.id || s.HighWatermark <= s.Synced {
+			t.Errorf("node %d leads, %d did, which has synced %d of %d that are committed", now, leader.id, s.Synced, s.HighWatermark)
+		}
+		leader.syncs.Store(0)
+		c.mustAgree("before", "during9")
+		c.end()
+	})
+}
+
+// TestTrioPowerLossOfSlowLeader: what was committed without the leader's disk is
+// there although it loses its power, and the leader takes it from the others.
+func TestTrioPowerLossOfSlowLeader(t *testing.T) {
+	for seed := range uint64(8) {
+		bubble(t, func(t *testing.T) {
+			c := newTrio(t)
+			leader := c.seats[c.active()]
+			if err := leader.node.register(); err != nil {
+				t.Fatal(err)
+			}
+			leader.syncs.Store(int64(30 * time.Second))
+			c.create("a")
+			c.kill(leader.id, func(m *vfs.Mem) *vfs.Mem { return m.PowerLoss(vfs.KeepRandom(seed)) })
+			leader.syncs.Store(0)
+			c.create("b")
+			c.start(leader.id)
+			c.mustAgree("a", "b")
+			c.end()
+		})
+	}
+}
+
+// TestTrioVotesDuringASync: a follower that syncs for ten seconds votes meanwhile.
+func TestTrioVotesDuringASync(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newTrio(t)
+		leader := c.active()
+		if err := c.seats[leader].node.register(); err != nil {
+			t.Fatal(err)
+		}
+		slow, other := c.seats[leader%3+1], c.seats[(leader+1)%3+1]
+		slow.syncs.Store(int64(10 * time.Second))
+		c.create("a") // by the leader and the other
+		at := time.Now()
+		c.kill(leader, (*vfs.Mem).Crash)
+		for {
+			s, changed := other.node.Status()
+			if s.Role == kraft.Leader {
+				break
+			}
+			<-changed
+		}
+		if took := time.Since(at); took > 5*time.Second {
+			t.Errorf("the election took %v", took)
+		}
+		if s, _ := slow.node.Status(); s.Synced >= s.End {
+			t.Errorf("the slow node has synced %d of %d", s.Synced, s.End)
+		}
+		slow.syncs.Store(0)
+		c.active()
+		c.create("b")
+		c.start(leader)
+		c.mustAgree("a", "b")
 		c.end()
 	})
 }

@@ -110,7 +110,7 @@ func (m *nemesis) strike(ctx context.Context, victims []int) {
 
 // choose draws a fault for a node.
 func (m *nemesis) choose(n *node) fault {
-	kinds := []func(*node) fault{m.kill, m.power, m.restart, m.slowDisk, m.fullDisk, m.failingDisk, m.skew}
+	kinds := []func(*node) fault{m.kill, m.power, m.restart, m.slowDisk, m.fullDisk, m.failingDisk, m.skew, m.jump}
 	if len(m.cluster.nodes) > 1 {
 		kinds = append(kinds, m.powerOfAll, m.cut, m.cut, m.oneWay, m.flap, m.slowLinks, m.refuse, m.rolling)
 	}
@@ -168,7 +168,14 @@ func (m *nemesis) rolling(*node) fault {
 // skew restarts the node with another clock.
 func (m *nemesis) skew(n *node) fault {
 	by := m.between(-time.Hour, time.Hour)
-	return fault{"clock skew", 0, func() { n.stop(30 * time.Second) }, func() { n.skew = by; m.start(n) }}
+	return fault{"clock skew", 0, func() { n.stop(30 * time.Second) }, func() { n.skew.Store(int64(by)); m.start(n) }}
+}
+
+// jump sets the clock of a running node, and back.
+func (m *nemesis) jump(n *node) fault {
+	by := m.between(-12*time.Hour, 12*time.Hour)
+	was := n.skew.Load()
+	return fault{"clock jump", m.between(100*time.Millisecond, 15*time.Second), func() { n.skew.Store(int64(by)) }, func() { n.skew.Store(was) }}
 }
 
 func (m *nemesis) disk(name string, n *node, hook func(vfs.Op) error, lasts time.Duration) fault {

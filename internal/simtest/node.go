@@ -33,7 +33,7 @@ type node struct {
 	roles    string
 	settings []string
 	network  *Network
-	skew     time.Duration // its clock is ahead by that
+	skew     atomic.Int64 // its wall clock is ahead by that many nanoseconds
 	logs     io.Writer
 	sync     time.Duration       // how long a sync takes at most
 	wrap     func(vfs.FS) vfs.FS // the disk as the process sees it; may be nil
@@ -100,16 +100,18 @@ func (n *node) start() error {
 	l := &life{host: n.network.Host(n.name), disk: vfs.NewFaulty(disk, upTo(n.sync)), cancel: cancel, ended: make(chan struct{})}
 	n.life = l
 	log := slog.New(slog.NewTextHandler(n.logs, &slog.HandlerOptions{Level: slog.LevelInfo})).With("node", n.id)
-	skew := n.skew
 	n.lives.Go(func() {
 		l.err = broker.Run(ctx, broker.Options{Values: values, FS: l.disk, Network: l.host, Log: log,
-			Now: func() time.Time { return time.Now().Add(skew) }, Ready: func(broker.Ready) { l.serves.Store(true) }})
+			Now: n.now, Ready: func(broker.Ready) { l.serves.Store(true) }})
 		log.Info("the life of the node is over", "error", l.err)
 		l.host.End() // what it forgot to close, the operating system does
 		close(l.ended)
 	})
 	return nil
 }
+
+// now is what the node's clock shows.
+func (n *node) now() time.Time { return clock(time.Duration(n.skew.Load())) }
 
 // take takes the current life away, if there is one.
 func (n *node) take() *life {

@@ -48,7 +48,7 @@ func TestSimulation(t *testing.T) {
 // the policy os that does not hold for the power of all of them, see below.
 func TestThreeNodes(t *testing.T) {
 	together := map[string][]string{ // those whose number is not bounded by what is left
-		"kill": nil, "power loss": nil, "restart": {"rolling restart"}, "slow disk": nil, "full disk": nil, "failing disk": nil, "clock skew": nil,
+		"kill": nil, "power loss": nil, "restart": {"rolling restart"}, "slow disk": nil, "full disk": nil, "failing disk": nil, "clock skew": nil, "clock jump": nil,
 		"partition": {"one-way partition", "flapping partition"}, "links": {"slow links", "refused connections"},
 		"power loss of all": nil, "bit rot": nil, "truncated file": nil,
 	}

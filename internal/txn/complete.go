@@ -86,13 +86,13 @@ func (m *Machine) completeAll(now int64) machine.Effects {
 			break
 		}
 	}
-	m.retryAt = now
+	m.retryAt = m.since
 	return b.effects
 }
 
 // resumeSome carries on with transactions whose outcome another coordinator, or
 // another life of this one, has decided.
-func (m *Machine) resumeSome(now int64) machine.Effects {
+func (m *Machine) resumeSome() machine.Effects {
 	var effects machine.Effects
 	n := min(len(m.resume), maxBatchEvents)
 	for _, id := range m.resume[:n] {
@@ -101,7 +101,7 @@ func (m *Machine) resumeSome(now int64) machine.Effects {
 		case t == nil || !t.state.preparing() || t.round != 0:
 		case len(t.remaining) == 0:
 			m.completing[id] = struct{}{}
-			m.retryAt = now
+			m.retryAt = m.since
 		default:
 			m.rounds++
 			t.round = m.rounds

@@ -48,7 +48,7 @@ func (m *Machine) endTxn(now int64, token machine.Token, r EndTxn) machine.Effec
 	if epochBump(r.Client) {
 		answer.Producer = ended.lasting(m.level).completed(now).producer
 	}
-	return m.prepare(now, r.TransactionalID, ended, last, &waiter{token: token, reply: answer, until: now + m.cfg.Linger.Milliseconds()})
+	return m.prepare(now, r.TransactionalID, ended, last, &waiter{token: token, reply: answer, until: m.since + m.cfg.Linger.Milliseconds()})
 }
 
 // endVersion1 says whether a request is the retry of one that was carried out.

@@ -15,7 +15,7 @@ func (m *Machine) Due() time.Time {
 		return time.Time{}
 	}
 	if len(m.resume) > 0 || len(m.expired) > 0 || m.overdue {
-		return time.UnixMilli(m.started)
+		return m.start
 	}
 	due := noTime
 	sooner := func(at int64) {
@@ -38,43 +38,42 @@ func (m *Machine) Due() time.Time {
 	if due == noTime {
 		return time.Time{}
 	}
-	return time.UnixMilli(due)
+	return m.start.Add(time.Duration(due) * time.Millisecond)
 }
 
 // nextAbort is the first time from at on at which time-outs are looked for.
 func (m *Machine) nextAbort(at int64) int64 {
 	interval := m.cfg.AbortInterval.Milliseconds()
-	since := max(at-m.started, 1)
-	return m.started + (since+interval-1)/interval*interval
+	return (max(at, 1) + interval - 1) / interval * interval
 }
 
 // Tick implements machine.Machine. It does one kind of work at a time, so that
 // each stands in an append of its own.
 func (m *Machine) Tick(now time.Time) machine.Effects {
 	clear(m.staged)
-	ms := now.UnixMilli()
+	ms := m.at(now)
 	switch {
 	case len(m.resume) > 0:
-		return m.resumeSome(ms)
-	case len(m.completing) > 0 && ms >= m.retryAt:
+		return m.resumeSome()
+	case len(m.completing) > 0 && m.since >= m.retryAt:
 		return m.completeAll(ms)
-	case m.overdue, m.earliest != noTime && ms >= m.nextAbort(m.earliest+1):
+	case m.overdue, m.earliest != noTime && m.since >= m.nextAbort(m.earliest+1):
 		return m.abortTimedOut(ms)
 	case len(m.expired) > 0:
 		return m.removeExpired(ms)
-	case len(m.txns) > 0 && ms >= m.expireAt:
+	case len(m.txns) > 0 && m.since >= m.expireAt:
 		return m.findExpired(ms)
 	}
-	return m.answerLate(ms)
+	return m.answerLate()
 }
 
 // answerLate answers each EndTxn that has waited long enough for its markers.
-func (m *Machine) answerLate(now int64) machine.Effects {
+func (m *Machine) answerLate() machine.Effects {
 	var effects machine.Effects
 	m.lingerAt = math.MaxInt64
 	for _, id := range slices.Sorted(maps.Keys(m.lingering)) {
 		w := m.lingering[id]
-		if w.until > now {
+		if w.until > m.since {
 			m.lingerAt = min(m.lingerAt, w.until)
 			continue
 		}
@@ -90,12 +89,15 @@ func (m *Machine) abortTimedOut(now int64) machine.Effects {
 	var late []string
 	m.earliest, m.overdue = noTime, false
 	for id, t := range m.txns {
-		at, open := t.expiresAt()
-		if open && at < now {
-			late = append(late, id)
-			at = now
+		if !t.mayBeLate() {
+			continue
 		}
-		if open && (m.earliest == noTime || at < m.earliest) {
+		at := t.lateAt
+		if at < m.since {
+			late = append(late, id)
+			at = m.since
+		}
+		if m.earliest == noTime || at < m.earliest {
 			m.earliest = at
 		}
 	}
@@ -124,7 +126,7 @@ func (m *Machine) findExpired(now int64) machine.Effects {
 	}
 	slices.Sort(m.expired)
 	interval := m.cfg.ExpiryInterval.Milliseconds()
-	m.expireAt = m.started + ((now-m.started)/interval+1)*interval
+	m.expireAt = (m.since/interval + 1) * interval
 	return machine.Effects{}
 }
 

@@ -150,11 +150,9 @@ func (e entry) completed(now int64) entry {
 	return e
 }
 
-// expiresAt is the last moment of an open transaction in milliseconds; there is
-// none for a two-phase commit.
-func (e entry) expiresAt() (at int64, ok bool) {
-	return e.started + int64(e.timeout), e.state == Ongoing && e.timeout != math.MaxInt32
-}
+// mayBeLate reports whether the transaction is open and has a time-out; a two-phase
+// commit has none.
+func (e entry) mayBeLate() bool { return e.state == Ongoing && e.timeout != math.MaxInt32 }
 
 func comparePartitions(a, b model.Partition) int {
 	return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Index, b.Index))
@@ -200,6 +198,9 @@ type transaction struct {
 	// remaining are the partitions that have no marker yet, while preparing.
 	remaining []model.Partition
 	round     uint64 // of the markers that are on their way, 0 for none
+	// lateAt is the last moment of an open transaction, in milliseconds since the
+	// machine's start.
+	lateAt int64
 }
 
 // waiter is an EndTxn that is answered when the transaction is complete, or at
@@ -207,5 +208,5 @@ type transaction struct {
 type waiter struct {
 	token machine.Token
 	reply EndTxnReply
-	until int64
+	until int64 // since the machine's start
 }

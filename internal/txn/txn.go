@@ -51,8 +51,12 @@ type Machine struct {
 	level int16 // of transaction.version; 0 until Start
 
 	serving bool
-	started int64 // when; intervals count from here
 	rounds  uint64
+
+	// What records say of time is by the wall clock, which somebody may set. What is
+	// waited for is by the time since Start, in milliseconds too.
+	start       time.Time
+	wall, since int64 // at the last call
 
 	// staged is what the records of the last effects bring besides, once they are
 	// folded. It is emptied by the next call.
@@ -72,6 +76,12 @@ type Machine struct {
 }
 
 var _ machine.Machine = (*Machine)(nil)
+
+// at takes the time of a call, and returns what the wall clock shows.
+func (m *Machine) at(now time.Time) int64 {
+	m.wall, m.since = now.UnixMilli(), now.Sub(m.start).Milliseconds()
+	return m.wall
+}
 
 // staged is what a transition changes beside the log.
 type staged struct {
@@ -109,6 +119,7 @@ func (m *Machine) Fold(_ machine.Origin, r machine.Record) error {
 		t = &transaction{}
 		m.txns[id] = t
 	}
+	was := *t
 	*t = transaction{entry: e, lastEpoch: noEpoch}
 	if mine {
 		t.lastEpoch = own.lastEpoch
@@ -121,17 +132,30 @@ func (m *Machine) Fold(_ machine.Origin, r machine.Record) error {
 	if e.state.preparing() {
 		t.remaining = e.partitions
 	}
+	if was.state == Ongoing && was.started == e.started && was.timeout == e.timeout {
+		t.lateAt = was.lateAt
+	} else {
+		t.lateAt = m.lateAt(t)
+	}
 	if m.serving {
 		m.folded(id, t, mine)
 	}
 	return nil
 }
 
+// lateAt is when a transaction has been open for too long. One that was open before
+// this leadership has no more time left than its time-out, whatever the clocks of
+// the leaders before said.
+func (m *Machine) lateAt(t *transaction) int64 {
+	left := t.started + int64(t.timeout) - m.wall
+	return m.since + min(max(left, 0), int64(t.timeout))
+}
+
 // folded looks at what a record means for the timers. One that somebody else has
 // written, such as an administrator, may have to be carried on.
 func (m *Machine) folded(id string, t *transaction, mine bool) {
-	if at, ok := t.expiresAt(); ok && (m.earliest == noTime || at < m.earliest) {
-		m.earliest = at
+	if t.mayBeLate() && (m.earliest == noTime || t.lateAt < m.earliest) {
+		m.earliest = t.lateAt
 	}
 	if t.state.preparing() && !mine {
 		m.resume = append(m.resume, id)
@@ -156,17 +180,20 @@ func (m *Machine) linger(id string, w waiter) {
 
 // Start implements machine.Machine. What was being ended is carried on by Tick.
 func (m *Machine) Start(now time.Time, img *metadata.Image) machine.Effects {
-	m.serving, m.started = true, now.UnixMilli()
-	m.expireAt = m.started + m.cfg.ExpiryInterval.Milliseconds()
+	m.serving, m.start = true, now
+	m.at(now)
+	m.expireAt = m.cfg.ExpiryInterval.Milliseconds()
 	m.level = img.Features().Level(metadata.FeatureTransactionVersion)
 	for _, id := range slices.Sorted(maps.Keys(m.txns)) {
+		m.txns[id].lateAt = m.lateAt(m.txns[id])
 		m.folded(id, m.txns[id], false)
 	}
 	return machine.Effects{}
 }
 
 // Update implements machine.Machine.
-func (m *Machine) Update(_ time.Time, img *metadata.Image) machine.Effects {
+func (m *Machine) Update(now time.Time, img *metadata.Image) machine.Effects {
+	m.at(now)
 	m.level = img.Features().Level(metadata.FeatureTransactionVersion)
 	return machine.Effects{}
 }
@@ -174,7 +201,7 @@ func (m *Machine) Update(_ time.Time, img *metadata.Image) machine.Effects {
 // Handle implements machine.Machine.
 func (m *Machine) Handle(now time.Time, t machine.Token, request any) machine.Effects {
 	clear(m.staged)
-	ms := now.UnixMilli()
+	ms := m.at(now)
 	switch r := request.(type) {
 	case InitProducerID:
 		return m.initProducerID(ms, t, r)
@@ -206,7 +233,8 @@ func (m *Machine) Refused(now time.Time, _ machine.Effects, err error) machine.E
 	}
 	clear(m.staged)
 	m.overdue = false
-	m.retryAt = now.Add(m.cfg.Retry).UnixMilli()
+	m.at(now)
+	m.retryAt = m.since + m.cfg.Retry.Milliseconds()
 	return told
 }
 
