@@ -95,16 +95,26 @@ func (n *nemesis) between(from, to time.Duration) time.Duration {
 // attack is one fault: what to do, for how long, and how to undo it.
 type attack struct {
 	op    history.Op
+	ends  []*node // whose process it ends and starts
 	lasts time.Duration
 	begin func() error
 	end   func() error
 }
 
-// strike lets faults of different nodes happen at once.
+// strike lets faults of different nodes happen at once. Of two that both would end
+// and start one process, as a fault of all nodes may, only the first happens.
 func (n *nemesis) strike(ctx context.Context, count int) error {
 	var all []*attack
+	ending := map[*node]bool{}
 	for _, i := range n.rng.Perm(len(n.nodes))[:min(count, len(n.nodes))] {
-		all = append(all, n.choose(n.nodes[i]))
+		a := n.choose(n.nodes[i])
+		if slices.ContainsFunc(a.ends, func(v *node) bool { return ending[v] }) {
+			continue
+		}
+		for _, v := range a.ends {
+			ending[v] = true
+		}
+		all = append(all, a)
 	}
 	var running sync.WaitGroup
 	failed := make([]error, len(all))
@@ -158,6 +168,7 @@ func (n *nemesis) kill(a *attack, victim *node) {
 	if !n.calm && n.rng.IntN(6) == 0 {
 		victims, a.op.Target = n.nodes, "all nodes"
 	}
+	a.ends = victims
 	a.lasts = n.between(0, 3*time.Second)
 	if n.calm {
 		a.lasts = n.between(2*time.Second, 3*time.Second) // long enough to be missed
@@ -193,6 +204,7 @@ func (n *nemesis) restart(a *attack, victim *node) {
 	if !n.calm && n.rng.IntN(5) == 0 {
 		victims, a.op.Target = n.nodes, "all nodes in turn"
 	}
+	a.ends = victims
 	a.begin = func() error {
 		for _, v := range victims {
 			if err := errors.Join(n.stop(v), v.start()); err != nil {

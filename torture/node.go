@@ -51,6 +51,8 @@ func (n *node) properties(voters string, replicas int, set []string) string {
 		"log.dirs": n.data(), "min.insync.replicas": fmt.Sprint(max(1, replicas-1)), "log.cleaner.dedupe.buffer.size": "2097152", "auto.create.topics.enable": "false",
 		"default.replication.factor": fmt.Sprint(replicas), "offsets.topic.replication.factor": fmt.Sprint(replicas),
 		"offsets.topic.num.partitions": "10", "group.initial.rebalance.delay.ms": "0",
+		"group.consumer.min.session.timeout.ms": "6000", "group.consumer.session.timeout.ms": "6000",
+		"group.consumer.min.heartbeat.interval.ms": "1000", "group.consumer.heartbeat.interval.ms": "1000",
 		"transaction.state.log.replication.factor": fmt.Sprint(replicas), "transaction.state.log.num.partitions": "10",
 		"transaction.state.log.min.isr":                               fmt.Sprint(max(1, replicas-1)),
 		"transaction.abort.timed.out.transaction.cleanup.interval.ms": "2000",

@@ -14,7 +14,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 	"golang.org/x/sys/unix"
 
 	"github.com/stromkafka/strom/internal/copies"
@@ -35,6 +34,9 @@ const (
 // topics are what the clients work on, by partitions; copies is where copiers write
 // what they read of events.
 var topics = map[string]int32{"orders": 6, "events": 3, "alone": 1, "copies": 2}
+
+// groups read orders, one in each protocol.
+var groups = []workload.Group{{Name: "classic", Topic: "orders", Members: 3}, {Name: "consumer", Topic: "orders", Members: 3, Consumer: true}}
 
 // replicas of each partition, if there are as many brokers.
 const replicas = 3
@@ -262,21 +264,15 @@ func (r *run) startAll(ctx context.Context) error {
 	}
 	r.client, r.admin = client, kadm.NewClient(client)
 	r.work = workload.Options{Seeds: seeds, Topics: topics, Every: r.every, Size: 200, Seed: r.seed, Patience: sendPatience,
-		Transactions: 3, Copies: workload.Copies{From: "events", To: "copies"}}
+		Transactions: 3, Copies: workload.Copies{From: "events", To: "copies"}, Groups: groups}
 	return r.createTopics(ctx)
 }
 
 func (r *run) createTopics(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
-	for {
-		brokers, err := r.admin.ListBrokers(ctx)
-		if err == nil && len(brokers) == r.options.nodes {
-			break
-		}
-		if wait(ctx, 100*time.Millisecond) != nil {
-			return fmt.Errorf("%d of %d brokers came up: %w: %s", len(brokers), r.options.nodes, err, r.nodes[0].tail())
-		}
+	if err := r.whole().AwaitBrokers(ctx, r.client); err != nil {
+		return fmt.Errorf("the brokers did not come up: %w: %s", err, r.nodes[0].tail())
 	}
 	inSync := fmt.Sprint(max(1, r.factor()-1))
 	for topic, partitions := range topics {
@@ -337,43 +333,11 @@ func (r *run) heal(ctx context.Context, n *nemesis) {
 func (r *run) awaitWhole(ctx context.Context, patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	for {
-		err := r.whole(ctx)
-		if err == nil {
-			return nil
-		}
-		if wait(ctx, 100*time.Millisecond) != nil {
-			return err
-		}
-	}
+	return r.whole().Await(ctx, r.client)
 }
 
-// whole is nil, or what is missing. Each broker must answer for itself: of one
-// that has just ended the others do not know yet.
-func (r *run) whole(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	for _, n := range r.nodes[:r.options.nodes] {
-		if _, err := r.client.Broker(n.id).Request(ctx, kmsg.NewPtrMetadataRequest()); err != nil {
-			return fmt.Errorf("node %d does not answer: %w", n.id, err)
-		}
-	}
-	metadata, err := r.admin.Metadata(ctx)
-	if err != nil {
-		return err
-	}
-	if len(metadata.Brokers) != r.options.nodes {
-		return fmt.Errorf("%d of %d brokers are there", len(metadata.Brokers), r.options.nodes)
-	}
-	for topic, partitions := range topics {
-		for i := range partitions {
-			p, ok := metadata.Topics[topic].Partitions[i]
-			if !ok || p.Err != nil || p.Leader < 0 || len(p.ISR) != r.factor() {
-				return fmt.Errorf("%s-%d has leader %d and in-sync replicas %v of %v (%v)", topic, i, p.Leader, p.ISR, p.Replicas, p.Err)
-			}
-		}
-	}
-	return nil
+func (r *run) whole() workload.Whole {
+	return workload.Whole{Brokers: r.options.nodes, Replicas: r.factor(), Topics: topics}
 }
 
 // compare stops the nodes and compares their copies of all partitions.

@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/stromkafka/strom/internal/broker/brokertest"
 )
@@ -24,21 +26,24 @@ func groupConfig() map[string]string {
 // reader is a member of a group: what it reads is told, and then committed.
 type reader struct {
 	*kgo.Client
+	stop context.CancelFunc
 	done chan struct{}
 }
 
-// member makes one that reads until its client is closed.
+// member makes one that reads until it leaves. What it still commits then, to a
+// coordinator that nobody has replaced, holds nobody up.
 func (c *cluster) member(group, topic string, tell chan<- string, opts ...kgo.Opt) *reader {
 	c.t.Helper()
 	opts = append([]kgo.Opt{kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(), kgo.HeartbeatInterval(200 * time.Millisecond)}, opts...)
-	r := &reader{Client: c.Client(opts...), done: make(chan struct{})}
+	ctx, stop := context.WithCancel(c.ctx)
+	r := &reader{Client: c.Client(opts...), stop: stop, done: make(chan struct{})}
 	c.t.Cleanup(r.leave)
 	go func() {
 		defer close(r.done)
 		for {
-			fetches := r.PollFetches(c.ctx)
-			if fetches.IsClientClosed() || c.ctx.Err() != nil {
+			fetches := r.PollFetches(ctx)
+			if fetches.IsClientClosed() || ctx.Err() != nil {
 				r.AllowRebalance()
 				return
 			}
@@ -46,7 +51,7 @@ func (c *cluster) member(group, topic string, tell chan<- string, opts ...kgo.Op
 				tell <- string(record.Value)
 			}
 			// A commit that fails is tried again with the next; its records are told again.
-			_ = r.CommitUncommittedOffsets(c.ctx)
+			_ = r.CommitUncommittedOffsets(ctx)
 			r.AllowRebalance()
 		}
 	}()
@@ -54,8 +59,9 @@ func (c *cluster) member(group, topic string, tell chan<- string, opts ...kgo.Op
 }
 
 func (r *reader) leave() {
-	r.CloseAllowingRebalance()
+	r.stop()
 	<-r.done
+	r.CloseAllowingRebalance()
 }
 
 // expect waits until all of n numbered records from first on have been told. Some
@@ -123,7 +129,7 @@ func (c *cluster) committed(group, topic string, records int) {
 // Members of a group share a topic, come and go, and go on where they were when
 // the broker that coordinates them dies. With each way of rebalancing.
 func TestGroups(t *testing.T) {
-	c := startCluster(t, brokertest.Options{Nodes: 3, Config: groupConfig()})
+	c := startCluster(t, brokertest.Options{Nodes: 3, Controllers: 3, Config: groupConfig()})
 	var wait sync.WaitGroup
 	for name, opts := range map[string][]kgo.Opt{
 		"cooperative": {kgo.Balancers(kgo.CooperativeStickyBalancer())},
@@ -174,10 +180,9 @@ func assignedTo(g kadm.DescribedGroup) map[string]bool {
 	return out
 }
 
-// survive kills the coordinator under a group. It is not the one broker that is
-// the controller.
+// survive kills the coordinator under a group, which is the active controller too.
 func (c *cluster) survive(topic string, partitions int) {
-	group, node := c.groupOn(2, 3)
+	group, node := c.groupOn(c.activeController())
 	told := make(chan string, 10_000)
 	c.member(group, topic, told)
 	c.member(group, topic, told)
@@ -190,6 +195,21 @@ func (c *cluster) survive(topic string, partitions int) {
 	if deleted, err := c.admin.DeleteGroup(c.ctx, group); err == nil && deleted.Err == nil {
 		c.t.Error("a group was deleted under its members")
 	}
+}
+
+// activeController is the node that leads the quorum.
+func (c *cluster) activeController() int {
+	c.t.Helper()
+	request := kmsg.NewPtrDescribeQuorumRequest()
+	topic := kmsg.NewDescribeQuorumRequestTopic()
+	topic.Topic = "__cluster_metadata"
+	topic.Partitions = append(topic.Partitions, kmsg.NewDescribeQuorumRequestTopicPartition())
+	request.Topics = append(request.Topics, topic)
+	response, err := request.RequestWith(c.ctx, c.client)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return int(response.Topics[0].Partitions[0].LeaderID)
 }
 
 // groupOn finds a group that one of the nodes coordinates.

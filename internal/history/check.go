@@ -21,10 +21,13 @@ const (
 	UnexpectedRead = "unexpected read"      // a value that nobody sent, or elsewhere, or later
 	CopiedTwice    = "copied twice"         // two copies of one record, each in a committed transaction
 	NotCopied      = "not copied"           // a record before what the copiers' group has committed, and no copy of it
+	PassedOver     = "passed over"          // a record before what a group has committed, and no member has read it
+	WentBack       = "commit went back"     // a member of a group began before what the group had committed
+	TwoOwners      = "two owners"           // a member's commit was taken after that of another which was given the partition later
 )
 
 // Checks are the kinds of finding, in the order of reports.
-var Checks = []string{LostWrite, AbortedRead, Inconsistent, Duplicate, Backwards, Skipped, Precommitted, Unseen, ProducerOrder, RealTimeOrder, UnexpectedRead, CopiedTwice, NotCopied}
+var Checks = []string{LostWrite, AbortedRead, Inconsistent, Duplicate, Backwards, Skipped, Precommitted, Unseen, ProducerOrder, RealTimeOrder, UnexpectedRead, CopiedTwice, NotCopied, PassedOver, WentBack, TwoOwners}
 
 // Check judges a history.
 func Check(h History, enough Minimum) *Report {
@@ -51,6 +54,7 @@ func Check(h History, enough Minimum) *Report {
 		c.checkLog(p, c.logs[p])
 	}
 	c.checkCopies(sorted)
+	c.checkGroups(sorted)
 	c.report.finish(c)
 	return c.report
 }
@@ -257,7 +261,7 @@ func (c *checker) checkPositions(sorted []*Op) {
 		switch op.Kind {
 		case Assign, Subscribe:
 			maps.DeleteFunc(last, func(p position, _ int64) bool { return p.client == op.Client })
-		case Seek, Rebalance:
+		case Seek, Given, Taken:
 			for _, p := range op.Partitions {
 				delete(last, position{op.Client, p})
 			}

@@ -85,6 +85,18 @@ func position(offset int64) Op {
 	return Op{Kind: Position, Client: "group", Reads: []Read{{Partition: t0, Offsets: []int64{offset}}}}
 }
 
+// of makes an operation one of a group's.
+func of(group string, op Op) Op {
+	op.Group = group
+	return op
+}
+
+func given(client string) Op { return of("g", move(Given, client)) }
+
+func saves(client string, offset int64, outcome Outcome) Op {
+	return of("g", Op{Kind: Save, Client: client, Outcome: outcome, Reads: []Read{{Partition: t0, Offsets: []int64{offset}}}})
+}
+
 func move(kind Kind, client string) Op {
 	return Op{Kind: kind, Client: client, Partitions: []Partition{t0}}
 }
@@ -150,7 +162,7 @@ func TestChecks(t *testing.T) {
 		{"back within a poll", Backwards, at(sent("p", "a", 0), sent("p", "b", 1), both(poll("c", 1, "b"), poll("c", 0, "a")))},
 		{"back after a seek", "", at(sent("p", "a", 0), sent("p", "b", 1), poll("c", 0, "a", "b"), move(Seek, "c"), poll("c", 0, "a"))},
 		{"back after an assignment", "", at(sent("p", "a", 0), poll("c", 0, "a"), move(Assign, "c"), poll("c", 0, "a"))},
-		{"back after a rebalance", "", at(sent("p", "a", 0), poll("c", 0, "a"), move(Rebalance, "c"), poll("c", 0, "a"))},
+		{"back after a rebalance", "", at(sent("p", "a", 0), poll("c", 0, "a"), move(Given, "c"), poll("c", 0, "a"))},
 		{"back after the assignment of another", Backwards, at(sent("p", "a", 0), poll("c", 0, "a"), move(Assign, "d"), poll("c", 0, "a"))},
 
 		{"skipped from poll to poll", Skipped, at(sent("p", "a", 0), sent("p", "b", 1), sent("p", "c", 2), poll("d", 0, "a", "b", "c"), poll("e", 0, "a"), poll("e", 2, "c"))},
@@ -183,6 +195,23 @@ func TestChecks(t *testing.T) {
 			Op{Kind: Final, Client: "final", Reads: []Read{{Partition: t0, Offsets: []int64{0, 2}, Values: []string{"a", "c"}}}}, position(1))},
 		{"passed and not copied", NotCopied, at(sent("p", "a", 0), sent("p", "b", 1), with(sent("q", "c", 2), copyOf(0)), final("a", "b", "c"), position(2))},
 		{"not passed yet", "", at(sent("p", "a", 0), sent("p", "b", 1), with(sent("q", "c", 2), copyOf(0)), final("a", "b", "c"), position(1))},
+
+		{"begun behind the commit", "", at(sent("p", "a", 0), sent("p", "b", 1), given("m"), of("g", poll("m", 0, "a")), saves("m", 1, OK), given("n"), of("g", poll("n", 1, "b")))},
+		{"begun before the commit", WentBack, at(sent("p", "a", 0), given("m"), of("g", poll("m", 0, "a")), saves("m", 1, OK), given("n"), of("g", poll("n", 0, "a")))},
+		{"begun before a commit that was refused", "",
+			at(sent("p", "a", 0), given("m"), of("g", poll("m", 0, "a")), saves("m", 1, Failed), given("n"), of("g", poll("n", 0, "a")))},
+		{"begun where a late commit may have been", "",
+			at(sent("p", "a", 0), given("m"), of("g", poll("m", 0, "a")), saves("m", 0, Unknown), saves("m", 1, OK), given("n"), of("g", poll("n", 0, "a")))},
+		{"begun where a commit of another generation was", WentBack,
+			at(sent("p", "a", 0), given("l"), saves("l", 0, Unknown), given("m"), of("g", poll("m", 0, "a")), saves("m", 1, OK), given("n"), of("g", poll("n", 0, "a")))},
+		{"in the end before a commit", WentBack, at(sent("p", "a", 0), given("m"), of("g", poll("m", 0, "a")), saves("m", 1, OK), final("a"), of("g", position(0)))},
+		{"read and passed", "", at(sent("p", "a", 0), given("m"), of("g", poll("m", 0, "a")), saves("m", 1, OK), final("a"), of("g", position(1)))},
+		{"passed and not read", PassedOver, at(sent("p", "a", 0), given("m"), saves("m", 1, OK), final("a"), of("g", position(1)))},
+		{"passed by another group", PassedOver, at(sent("p", "a", 0), given("m"), of("h", poll("m", 0, "a")), saves("m", 1, OK), final("a"), of("g", position(1)))},
+		{"a commit after the successor's", TwoOwners, at(sent("p", "a", 0), given("m"), saves("m", 0, OK), given("n"), saves("n", 1, OK), saves("m", 0, OK))},
+		{"a commit after the successor's that was refused", "", at(sent("p", "a", 0), given("m"), saves("m", 0, OK), given("n"), saves("n", 1, OK), saves("m", 0, Failed))},
+		{"a commit after having been given it again", "",
+			at(sent("p", "a", 0), given("m"), saves("m", 0, OK), of("g", move(Taken, "m")), given("n"), saves("n", 1, OK), given("m"), saves("m", 1, OK))},
 
 		{"what nobody sent", UnexpectedRead, at(poll("c", 0, "a"))},
 		{"what was sent elsewhere", UnexpectedRead, at(with(sent("p", "a", -1), func(op *Op) { op.Partition.Index = 1 }), poll("c", 0, "a"))},
@@ -219,6 +248,11 @@ func TestVerdict(t *testing.T) {
 		{"too few writes", good, Minimum{Acknowledged: 2, Read: 2, Faults: 1}, Inconclusive, "Lacking: 1 writes were acknowledged by all in-sync replicas; it takes 2."},
 		{"too few reads", good, Minimum{Acknowledged: 1, Read: 3, Faults: 1}, Inconclusive, "Lacking: 2 records were read; it takes 3."},
 		{"too few faults", good, Minimum{Acknowledged: 1, Read: 2, Faults: 2}, Inconclusive, "Lacking: 1 faults happened; it takes 2."},
+		{"too few groups", good, Minimum{Groups: 1}, Inconclusive, "Lacking: 0 groups read; it takes 1."},
+		{"a group that did nothing", append(at(of("g", position(0))), good...), Minimum{Groups: 1, Given: 1, Saved: 1}, Inconclusive,
+			"Lacking: members of g were given partitions 0 times; it takes 1.\nLacking: g has committed 0 times; it takes 1."},
+		{"a group that did enough", append(at(given("m"), saves("m", 0, OK), saves("m", 0, Failed), saves("m", 0, Unknown)), good...), Minimum{Groups: 1, Given: 1, Saved: 1}, Fine,
+			"Members of g were given partitions 1 times, read 0 records and committed 1 times (1 refused, 1 unknown)."},
 		{"not read to the end", good[:3], Minimum{Acknowledged: 1, Read: 1, Faults: 1}, Inconclusive, "0 of 1 partitions were read to the end"},
 		{"nothing at all", nil, Minimum{}, Inconclusive, "0 of 0 partitions"},
 		{"little, and broken", at(sent("p", "a", 0), final()), Minimum{Acknowledged: 9, Read: 9, Faults: 9}, Broken, "Found: lost write, 1 times"},
@@ -231,7 +265,7 @@ func TestVerdict(t *testing.T) {
 }
 
 func TestSavedAndReadBack(t *testing.T) {
-	h := at(with(sent("p", "a", 0), inTxn), with(sent("p", "b", -1), failed), end(Commit, OK), with(poll("c", 0, "a"), anybody), move(Seek, "c"),
+	h := at(with(sent("p", "a", 0), inTxn), with(sent("p", "b", -1), failed), end(Commit, OK), with(poll("c", 0, "a"), anybody), move(Seek, "c"), given("m"), saves("m", 3, Unknown),
 		Op{Kind: Fault, Fault: "kill", Target: "1", Partitions: []Partition{{"a-b-c", 12}}}, final("a"))
 	var file bytes.Buffer
 	if err := h.Write(&file); err != nil {

@@ -26,7 +26,7 @@ func (c *checker) checkCopies(sorted []*Op) {
 		}
 	}
 	for _, op := range sorted {
-		if op.Kind != Position {
+		if op.Kind != Position || op.Group != "" {
 			continue
 		}
 		for _, r := range op.Reads {

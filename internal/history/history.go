@@ -26,14 +26,16 @@ import (
 type Kind string
 
 // The kinds of operation. A consumer's position is where Assign or Seek put it,
-// or where a rebalance left it, and then behind what Poll returned.
+// or where its group left it, and then behind what Poll returned.
 const (
 	Send      Kind = "send"
 	Poll      Kind = "poll"
 	Assign    Kind = "assign"    // of Partitions; every position of the client begins anew
 	Subscribe Kind = "subscribe" // likewise, with positions that the group decides
 	Seek      Kind = "seek"      // of Partitions
-	Rebalance Kind = "rebalance" // Partitions were given or taken
+	Given     Kind = "given"     // Partitions to a member of Group, whose positions there are the group's
+	Taken     Kind = "taken"     // Partitions from a member of Group, or given back by it
+	Save      Kind = "save"      // a member of Group commits positions: an offset in Reads for each partition, without values
 	Begin     Kind = "begin"     // of transaction Txn
 	Commit    Kind = "commit"
 	Abort     Kind = "abort"
@@ -42,7 +44,7 @@ const (
 	Position  Kind = "position" // after all faults: what a group has committed, an offset in Reads for each partition, without values
 )
 
-// Outcome is what became of a Send, a Commit or an Abort.
+// Outcome is what became of a Send, a Save, a Commit or an Abort.
 type Outcome string
 
 // The outcomes. Failed is for an error that leaves no doubt: see [Classify].
@@ -77,6 +79,10 @@ type Op struct {
 	Uncommitted bool   `json:"uncommitted,omitempty"` // read under read_uncommitted
 
 	Partitions []Partition `json:"partitions,omitempty"`
+
+	// Subscribe, Given, Taken, Save, and those of Poll and Position that a group is
+	// held to.
+	Group string `json:"group,omitempty"`
 
 	// Fault. Partitions are those whose leader it concerned.
 	Fault  string `json:"fault,omitempty"`
@@ -160,7 +166,7 @@ func (op *Op) valid() error {
 		return errors.New("ends before it begins")
 	}
 	for _, r := range op.Reads {
-		if len(r.Offsets) != len(r.Values) && op.Kind != Position {
+		if len(r.Offsets) != len(r.Values) && op.Kind != Position && op.Kind != Save {
 			return fmt.Errorf("%d offsets and %d values of %s", len(r.Offsets), len(r.Values), r.Partition)
 		}
 		if len(r.Epochs) != 0 && len(r.Epochs) != len(r.Offsets) {

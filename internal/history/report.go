@@ -15,6 +15,9 @@ type Minimum struct {
 	Faults       int
 	Committed    int // transactions
 	Copied       int // records, by copiers whose transaction is there in the end
+	Groups       int
+	Given        int // times that members of each group were given partitions
+	Saved        int // commits of positions, by each group
 }
 
 // Verdict is what a report comes to.
@@ -53,6 +56,7 @@ type Report struct {
 	Aborted      int // likewise; of what is left nobody knows the end
 	Unended      int
 	Copied       int // sources of copies that are there in the end
+	Groups       map[string]*GroupReport
 	Faults       map[string]int
 
 	Found   map[string]*Found
@@ -64,6 +68,26 @@ type Report struct {
 	LostUnpromised       int // acknowledged by the leader alone
 
 	unread []Partition // no final read
+}
+
+// GroupReport is what the members of one group did.
+type GroupReport struct {
+	Given   int // times that a member was given partitions
+	Read    int // records
+	Saved   int // commits of positions that were acknowledged
+	Refused int
+	Unknown int
+}
+
+func (g *GroupReport) count(o Outcome) {
+	switch o {
+	case OK:
+		g.Saved++
+	case Failed:
+		g.Refused++
+	default:
+		g.Unknown++
+	}
 }
 
 func newReport(h History, enough Minimum) *Report {
@@ -147,11 +171,28 @@ func (r *Report) Lacking() []string {
 	if r.Copied < r.enough.Copied {
 		lacking = append(lacking, fmt.Sprintf("%d records were copied; it takes %d", r.Copied, r.enough.Copied))
 	}
+	lacking = append(lacking, r.lackingGroups()...)
 	if faults := sum(r.Faults); faults < r.enough.Faults {
 		lacking = append(lacking, fmt.Sprintf("%d faults happened; it takes %d", faults, r.enough.Faults))
 	}
 	if len(r.unread) > 0 || r.Partitions == 0 {
 		lacking = append(lacking, fmt.Sprintf("%d of %d partitions were read to the end after healing; not %v", r.Finals, r.Partitions, r.unread))
+	}
+	return lacking
+}
+
+func (r *Report) lackingGroups() (lacking []string) {
+	if len(r.Groups) < r.enough.Groups {
+		lacking = append(lacking, fmt.Sprintf("%d groups read; it takes %d", len(r.Groups), r.enough.Groups))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Groups)) {
+		g := r.Groups[name]
+		if g.Given < r.enough.Given {
+			lacking = append(lacking, fmt.Sprintf("members of %s were given partitions %d times; it takes %d", name, g.Given, r.enough.Given))
+		}
+		if g.Saved < r.enough.Saved {
+			lacking = append(lacking, fmt.Sprintf("%s has committed %d times; it takes %d", name, g.Saved, r.enough.Saved))
+		}
 	}
 	return lacking
 }
@@ -184,6 +225,10 @@ func (r *Report) String() string {
 	line("      %d polls returned %d records, the final reads of %d partitions included.", r.Polls, r.RecordsRead, r.Finals)
 	if r.Committed+r.Aborted+r.Unended > 0 {
 		line("      %d transactions committed, %d aborted, of %d nobody knows; %d records were copied.", r.Committed, r.Aborted, r.Unended, r.Copied)
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Groups)) {
+		g := r.Groups[name]
+		line("      Members of %s were given partitions %d times, read %d records and committed %d times (%d refused, %d unknown).", name, g.Given, g.Read, g.Saved, g.Refused, g.Unknown)
 	}
 	var faults []string
 	for _, name := range slices.Sorted(maps.Keys(r.Faults)) {

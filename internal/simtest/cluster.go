@@ -16,6 +16,7 @@ import (
 	"github.com/stromkafka/strom/internal/copies"
 	"github.com/stromkafka/strom/internal/history"
 	"github.com/stromkafka/strom/internal/model"
+	"github.com/stromkafka/strom/internal/workload"
 )
 
 // Shape is what the cluster looks like.
@@ -41,6 +42,9 @@ func (s Shape) minInSync() int { return max(1, s.Replicas-1) }
 var topics = map[string]int32{"a": 2, "b": 1, copied: 2}
 
 const copied = "copies"
+
+// groups read a, one in each protocol.
+var groups = []workload.Group{{Name: "classic", Topic: "a", Members: 2}, {Name: "consumer", Topic: "a", Members: 2, Consumer: true}}
 
 // clients is the host of all clients.
 const clients = "clients"
@@ -113,7 +117,9 @@ func (c *cluster) add(id int, roles string, logs io.Writer) {
 		"log.dirs=data", "auto.create.topics.enable=false", fmt.Sprintf("min.insync.replicas=%d", c.shape.minInSync()),
 		fmt.Sprintf("offsets.topic.replication.factor=%d", c.shape.Replicas), "offsets.topic.num.partitions=3", "group.initial.rebalance.delay.ms=0",
 		fmt.Sprintf("transaction.state.log.replication.factor=%d", c.shape.Replicas), "transaction.state.log.num.partitions=3",
-		fmt.Sprintf("transaction.state.log.min.isr=%d", c.shape.minInSync()), "transaction.abort.timed.out.transaction.cleanup.interval.ms=2000")
+		fmt.Sprintf("transaction.state.log.min.isr=%d", c.shape.minInSync()), "transaction.abort.timed.out.transaction.cleanup.interval.ms=2000",
+		"group.consumer.min.session.timeout.ms=6000", "group.consumer.session.timeout.ms=6000",
+		"group.consumer.min.heartbeat.interval.ms=1000", "group.consumer.heartbeat.interval.ms=1000")
 	c.nodes = append(c.nodes, n)
 }
 
@@ -134,14 +140,8 @@ func (c *cluster) dial(ctx context.Context, _, address string) (net.Conn, error)
 
 // createTopics waits for all brokers and makes the topics.
 func (c *cluster) createTopics(ctx context.Context) error {
-	for {
-		brokers, err := c.admin.ListBrokers(ctx)
-		if err == nil && len(brokers) == c.shape.Nodes {
-			break
-		}
-		if wait(ctx, 100*time.Millisecond) != nil {
-			return fmt.Errorf("%d of %d brokers came up: %w", len(brokers), c.shape.Nodes, err)
-		}
+	if err := c.whole().AwaitBrokers(ctx, c.client); err != nil {
+		return fmt.Errorf("the brokers did not come up: %w", err)
 	}
 	inSync := fmt.Sprint(c.shape.minInSync())
 	for topic, partitions := range topics {
@@ -155,37 +155,10 @@ func (c *cluster) createTopics(ctx context.Context) error {
 
 // awaitWhole waits until every broker is there and every partition has all its
 // replicas in sync.
-func (c *cluster) awaitWhole(ctx context.Context) error {
-	for {
-		err := c.whole(ctx)
-		if err == nil {
-			return nil
-		}
-		if wait(ctx, 100*time.Millisecond) != nil {
-			return err
-		}
-	}
-}
+func (c *cluster) awaitWhole(ctx context.Context) error { return c.whole().Await(ctx, c.client) }
 
-func (c *cluster) whole(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	metadata, err := c.admin.Metadata(ctx)
-	if err != nil {
-		return err
-	}
-	if len(metadata.Brokers) != c.shape.Nodes {
-		return fmt.Errorf("%d of %d brokers are there", len(metadata.Brokers), c.shape.Nodes)
-	}
-	for topic, partitions := range topics {
-		for i := range partitions {
-			p := metadata.Topics[topic].Partitions[i]
-			if p.Err != nil || p.Leader < 0 || len(p.ISR) != c.shape.Replicas {
-				return fmt.Errorf("%s-%d has leader %d and in-sync replicas %v of %v (%v)", topic, i, p.Leader, p.ISR, p.Replicas, p.Err)
-			}
-		}
-	}
-	return nil
+func (c *cluster) whole() workload.Whole {
+	return workload.Whole{Brokers: c.shape.Nodes, Replicas: c.shape.Replicas, Topics: topics}
 }
 
 // ends are where each partition ends, and on which nodes it lies.

@@ -108,7 +108,7 @@ func (s *simulation) run(ctx context.Context) (*history.Report, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s.work = workload.Options{Topics: topics, Every: 100 * time.Millisecond, Size: 100, Seed: s.plan.Seed, Record: workload.NewRecorder(), Patience: 20 * time.Second,
-		Transactions: 2, Copies: workload.Copies{From: "a", To: copied}}
+		Transactions: 2, Copies: workload.Copies{From: "a", To: copied}, Groups: groups}
 	var err error
 	s.cluster, err = newCluster(s.plan, s.logs)
 	defer s.cluster.close()

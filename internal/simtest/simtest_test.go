@@ -38,7 +38,7 @@ func TestSimulation(t *testing.T) {
 		t.Run(s.String(), func(t *testing.T) {
 			for i := range *seeds {
 				Run(t, Plan{Shape: s, Seed: *first + uint64(i), Length: 30 * time.Second,
-					Minimum: history.Minimum{Acknowledged: 200, Read: 500, Faults: 3, Committed: 20, Copied: 50}})
+					Minimum: history.Minimum{Acknowledged: 200, Read: 500, Faults: 3, Committed: 20, Copied: 50, Groups: len(groups), Given: 2, Saved: 20}})
 			}
 		})
 	}

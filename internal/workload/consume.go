@@ -134,7 +134,7 @@ func (o Options) ReadAll(ctx context.Context) error {
 	for _, r := range reads {
 		o.Record.Add(history.Op{Kind: history.Final, Client: "final", Begin: begin, End: o.Record.Now(), Reads: []history.Read{*r}})
 	}
-	return o.position(ctx, client)
+	return o.positions(ctx, client)
 }
 
 // endPatience is how long a leader may take to learn again how much is

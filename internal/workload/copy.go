@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/stromkafka/strom/internal/history"
@@ -136,30 +135,4 @@ func (c *copier) end(id string, whole bool) bool {
 		op.Kind = history.Abort
 	}
 	return o.ended(op, whole, err)
-}
-
-// position records what the copiers' group has committed, in the end.
-func (o *Options) position(ctx context.Context, client *kgo.Client) error {
-	if o.Copies.From == "" {
-		return nil
-	}
-	for tries := 0; ; tries++ {
-		begin := o.Record.Now()
-		offsets, err := kadm.NewClient(client).FetchOffsets(ctx, copiers)
-		if err == nil {
-			err = offsets.Error()
-		}
-		if err == nil {
-			op := history.Op{Kind: history.Position, Client: copiers, Begin: begin, End: o.Record.Now()}
-			for _, f := range offsets.Sorted() {
-				op.Reads = append(op.Reads, history.Read{Partition: history.Partition{Topic: f.Topic, Index: f.Partition}, Offsets: []int64{f.At}})
-			}
-			o.Record.Add(op)
-			return nil
-		}
-		wait(ctx, backoff(tries))
-		if ctx.Err() != nil {
-			return fmt.Errorf("the offsets of group %s are not known: %w", copiers, err)
-		}
-	}
 }

@@ -28,6 +28,7 @@ type Options struct {
 	Transactions int
 	// Copies, if not zero, is between two of the topics.
 	Copies Copies
+	Groups []Group
 	// Every is the time between two sends of one producer to one partition.
 	Every  time.Duration
 	Size   int // of a record's value, about
@@ -109,6 +110,11 @@ func (o Options) Run(ctx context.Context) error {
 	}
 	if o.Copies.From != "" {
 		all = append(all, o.copier("copier-1"), o.copier("copier-2"))
+	}
+	for _, g := range o.Groups {
+		for n := range g.Members {
+			all = append(all, o.sharer(g, n+1))
+		}
 	}
 	for _, run := range all {
 		running.Go(func() {

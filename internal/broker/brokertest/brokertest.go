@@ -1,14 +1,17 @@
 // Package brokertest runs several brokers in one process for tests: over a
-// network in memory, each with a disk of its own. Node 1 is the only controller
-// and, like all others, a broker.
+// network in memory, each with a disk of its own. Node 1 is a controller and, like
+// all others, a broker. While it is the only one nobody else can take over what it
+// does: to kill it, give the cluster three.
 package brokertest
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,16 +19,19 @@ import (
 
 	"github.com/stromkafka/strom/internal/broker"
 	"github.com/stromkafka/strom/internal/config"
+	"github.com/stromkafka/strom/internal/storage"
 	"github.com/stromkafka/strom/internal/transport"
 	"github.com/stromkafka/strom/internal/vfs"
 )
 
 // Options say how a cluster differs from the plain one.
 type Options struct {
-	Nodes  int               // 0 is 3
-	Config map[string]string // of every node
-	Node   map[int]map[string]string
-	Log    io.Writer // nil is nowhere
+	Nodes int // 0 is 3
+	// Controllers says how many of the nodes are controllers, from node 1 on; 0 is 1.
+	Controllers int
+	Config      map[string]string // of every node
+	Node        map[int]map[string]string
+	Log         io.Writer // nil is nowhere
 	// Network is what the nodes listen on and dial; nil is one in memory.
 	// Address is where a node listens for clients and controllers.
 	Network transport.Network
@@ -62,6 +68,9 @@ func Start(t testing.TB, o Options) *Cluster {
 	if o.Nodes == 0 {
 		o.Nodes = 3
 	}
+	if o.Controllers == 0 {
+		o.Controllers = 1
+	}
 	if o.Network == nil {
 		o.Network = transport.NewPipe()
 	}
@@ -88,10 +97,37 @@ func Start(t testing.TB, o Options) *Cluster {
 			}
 		}
 	})
-	for id := 1; id <= o.Nodes; id++ {
-		c.Nodes[id].Start()
-	}
+	c.startAll()
 	return c
+}
+
+// startAll starts the nodes: of several controllers a majority must be there before
+// the first serves, and their disks must have been formatted.
+func (c *Cluster) startAll() {
+	c.t.Helper()
+	var waits []func() error
+	for id := 1; id <= c.o.Nodes; id++ {
+		n := c.Nodes[id]
+		if c.o.Controllers > 1 {
+			n.format()
+		}
+		if waits = append(waits, n.Begin()); id >= c.o.Controllers {
+			for _, wait := range waits {
+				if err := wait(); err != nil {
+					c.t.Fatal(err)
+				}
+			}
+			waits = nil
+		}
+	}
+}
+
+func (n *Node) format() {
+	n.c.t.Helper()
+	o := storage.FormatOptions{Values: n.values(), ClusterID: clusterID, Now: time.Now(), Random: rand.Reader}
+	if err := storage.Format(n.fs, o, io.Discard); err != nil {
+		n.c.t.Fatalf("format node %d: %v", n.ID, err)
+	}
 }
 
 // Addresses are where clients reach the nodes.
@@ -132,10 +168,6 @@ func (n *Node) Start() {
 // Begin starts a node. The result waits until it serves.
 func (n *Node) Begin() (wait func() error) {
 	n.c.t.Helper()
-	values, err := config.Load(config.Sources{Set: n.settings()})
-	if err != nil {
-		n.c.t.Fatalf("configuration of node %d: %v", n.ID, err)
-	}
 	log := slog.New(slog.DiscardHandler)
 	if n.c.o.Log != nil {
 		log = slog.New(slog.NewTextHandler(n.c.o.Log, nil)).With("node", n.ID)
@@ -143,7 +175,7 @@ func (n *Node) Begin() (wait func() error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	ready, ended := make(chan struct{}, 1), make(chan error, 1)
 	n.wire = &wire{Network: n.c.o.Network, open: map[io.Closer]bool{}}
-	o := broker.Options{Values: values, FS: n.fs, Network: n.wire, Log: log, Ready: func(broker.Ready) { ready <- struct{}{} }}
+	o := broker.Options{Values: n.values(), FS: n.fs, Network: n.wire, Log: log, Ready: func(broker.Ready) { ready <- struct{}{} }}
 	n.cancel, n.ended = cancel, ended
 	go func() { ended <- broker.Run(ctx, o) }()
 	return func() error {
@@ -158,15 +190,31 @@ func (n *Node) Begin() (wait func() error) {
 	}
 }
 
+func (n *Node) values() *config.Values {
+	n.c.t.Helper()
+	values, err := config.Load(config.Sources{Set: n.settings()})
+	if err != nil {
+		n.c.t.Fatalf("configuration of node %d: %v", n.ID, err)
+	}
+	return values
+}
+
 func (n *Node) settings() []string {
 	at, controller := n.c.o.Address(n.ID)
-	_, first := n.c.o.Address(1)
+	var voters []string
+	for id := 1; id <= n.c.o.Controllers; id++ {
+		_, at := n.c.o.Address(id)
+		voters = append(voters, fmt.Sprintf("%d@%s", id, at))
+	}
 	s := []string{
-		"cluster.id=" + clusterID, fmt.Sprintf("node.id=%d", n.ID), fmt.Sprintf("log.dirs=/node-%d", n.ID),
-		"controller.quorum.voters=1@" + first, "controller.listener.names=CONTROLLER",
+		fmt.Sprintf("node.id=%d", n.ID), fmt.Sprintf("log.dirs=/node-%d", n.ID),
+		"controller.quorum.voters=" + strings.Join(voters, ","), "controller.listener.names=CONTROLLER",
 		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
 	}
-	if n.ID == 1 {
+	if len(voters) == 1 {
+		s = append(s, "cluster.id="+clusterID) // formats itself
+	}
+	if n.ID <= len(voters) {
 		s = append(s, "process.roles=broker,controller", "listeners=PLAINTEXT://"+at+",CONTROLLER://"+controller)
 	} else {
 		s = append(s, "process.roles=broker", "listeners=PLAINTEXT://"+at)
