@@ -159,7 +159,7 @@ func (c *CLI) root() *cobra.Command {
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return c.checkOptions(cmd) }
 
-	root.AddCommand(c.topicCommand(), c.produceCommand(), c.consumeCommand(), c.groupCommand(), c.clusterCommand(), c.storageCommand(), c.versionCommand())
+	root.AddCommand(c.topicCommand(), c.produceCommand(), c.consumeCommand(), c.groupCommand(), c.transactionCommand(), c.clusterCommand(), c.storageCommand(), c.versionCommand())
 	if c.programs.Start != nil {
 		root.AddCommand(c.startCommand())
 	}
@@ -230,7 +230,7 @@ const helpTemplate = `{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}
 const usageTemplate = `{{if .HasAvailableSubCommands}}Usage: {{.CommandPath}} COMMAND
 
 Commands:{{range .Commands}}{{if .IsAvailableCommand}}
-  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{else}}Usage: {{.UseLine}}{{end}}{{if .HasExample}}
+  {{rpad .Name .NamePadding}}  {{.Short}}{{end}}{{end}}{{else}}Usage: {{.UseLine}}{{end}}{{if .HasExample}}
 
 Examples:
 {{.Example}}{{end}}{{if .HasAvailableLocalFlags}}

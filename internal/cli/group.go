@@ -103,6 +103,9 @@ func (c *CLI) groupListCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.admin(cmd.Context(), func(ctx context.Context, k *cluster) error {
 				all, err := k.groups(ctx)
+				if len(all) == 0 && err != nil {
+					return err // none was found, which does not say that there is none
+				}
 				return errors.Join(c.printGroups(all), err)
 			})
 		},

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -16,24 +18,29 @@ import (
 type franz struct{}
 
 var franzCodecs = map[string]kgo.CompressionCodec{
-	"none":   kgo.NoCompression(),
-	"gzip":   kgo.GzipCompression(),
-	"snappy": kgo.SnappyCompression(),
-	"lz4":    kgo.Lz4Compression(),
-	"zstd":   kgo.ZstdCompression(),
+	plainWrites: kgo.NoCompression(),
+	"none":      kgo.NoCompression(),
+	"gzip":      kgo.GzipCompression(),
+	"snappy":    kgo.SnappyCompression(),
+	"lz4":       kgo.Lz4Compression(),
+	"zstd":      kgo.ZstdCompression(),
 }
 
 func (franz) name() string { return "franz-go" }
 
-func (franz) codecs() []string { return everyCodec }
+func (franz) codecs() []string { return append(slices.Clone(everyCodec), plainWrites) }
 
 func (franz) equal(wrote, read *record) string { return exactly(wrote, read) }
 
 func (franz) records() []*record { return samples(true) }
 
 func (franz) produce(ctx context.Context, server, topic, codec string, records []*record) ([]int64, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(server), kgo.DefaultProduceTopic(topic), kgo.AllowAutoTopicCreation(),
-		kgo.ProducerBatchCompression(franzCodecs[codec]), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(50*time.Millisecond))
+	opts := []kgo.Opt{kgo.SeedBrokers(server), kgo.DefaultProduceTopic(topic), kgo.AllowAutoTopicCreation(),
+		kgo.ProducerBatchCompression(franzCodecs[codec]), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(50 * time.Millisecond)}
+	if codec == plainWrites {
+		opts = append(opts, kgo.DisableIdempotentWrite(), kgo.RequiredAcks(kgo.LeaderAck()), kgo.MaxProduceRequestsInflightPerBroker(1))
+	}
+	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -77,11 +84,10 @@ func (franz) consume(ctx context.Context, server string, topics []string) ([]*re
 	return all, nil
 }
 
-func (franz) groupProtocols() []string { return []string{"classic"} }
+func (franz) groupProtocols() []string { return []string{"classic", "consumer"} }
 
-func (franz) group(ctx context.Context, server, group, _, topic string, count int) ([]*record, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(server), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+func (franz) group(ctx context.Context, server, group, protocol, topic string, count int) ([]*record, error) {
+	client, err := kgo.NewClient(franzMember(server, group, protocol, topic)...)
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +101,19 @@ func (franz) group(ctx context.Context, server, group, _, topic string, count in
 		fetches.EachRecord(func(r *kgo.Record) { all = append(all, franzRecord(r)) })
 	}
 	return all, client.CommitUncommittedOffsets(ctx)
+}
+
+func franzMember(server, group, protocol, topic string) []kgo.Opt {
+	opts := []kgo.Opt{kgo.SeedBrokers(server), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.HeartbeatInterval(300 * time.Millisecond), kgo.MetadataMinAge(100 * time.Millisecond),
+		kgo.MetadataMaxAge(500 * time.Millisecond)}
+	if strings.HasPrefix(topic, "^") {
+		opts = append(opts, kgo.ConsumeRegex())
+	}
+	if protocol == "consumer" {
+		opts = append(opts, kgo.ServerSideBalancer())
+	}
+	return opts
 }
 
 func (franz) transactional() bool { return true }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -99,7 +100,7 @@ type javaClient struct{}
 
 func (javaClient) name() string { return "java" }
 
-func (javaClient) codecs() []string { return everyCodec }
+func (javaClient) codecs() []string { return append(slices.Clone(everyCodec), plainWrites) }
 
 func (javaClient) records() []*record { return samples(true) }
 

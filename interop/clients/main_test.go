@@ -66,7 +66,8 @@ func with(m *testing.M) (code int, err error) {
 	return code, shared.Stop()
 }
 
-// options run a node that keeps the samples, whose times are years ago, and does not wait for more members of a group.
+// options run a node that keeps the samples, whose times are years ago, does not wait for more members of a group,
+// and hears from those of the newer protocol often.
 func options(dir string, set map[string]string) peer.Options {
 	set = maps.Clone(set)
 	if set == nil {
@@ -74,6 +75,8 @@ func options(dir string, set map[string]string) peer.Options {
 	}
 	set["log.retention.ms"] = "-1"
 	set["group.initial.rebalance.delay.ms"] = "0"
+	set["group.consumer.min.heartbeat.interval.ms"] = "100"
+	set["group.consumer.heartbeat.interval.ms"] = "300"
 	return peer.Options{Program: []string{broker}, Dir: dir, Set: set}
 }
 

@@ -11,10 +11,13 @@ import (
 
 var everyCodec = []string{"none", "gzip", "snappy", "lz4", "zstd"}
 
+// plainWrites are what a client that is idempotent with every codec writes without.
+const plainWrites = "plain"
+
 // kafkaClient writes to and reads from partition 0 of topics.
 type kafkaClient interface {
 	name() string
-	codecs() []string
+	codecs() []string   // and plainWrites, for one that is idempotent else
 	records() []*record // what it can write
 	// produce returns the offsets the client was told, or nil when it does not say.
 	produce(ctx context.Context, server, topic, codec string, records []*record) ([]int64, error)
@@ -31,21 +34,26 @@ func everyClient() []kafkaClient {
 		javaClient{},
 		kcat{},
 		&script{title: "kafka-python-debian", command: []string{debianPython, "python/kafka_python.py"}, protocols: classic},
-		&script{title: "kafka-python", command: []string{*python, "python/kafka_python.py"}, protocols: classic, transacts: true},
-		&script{title: "confluent-kafka", command: []string{*python, "python/confluent.py"}, nullHeaders: true, protocols: both, transacts: true},
+		&script{title: "kafka-python", command: []string{*python, "python/kafka_python.py"}, protocols: classic, idempotent: true, transacts: true},
+		&script{title: "confluent-kafka", command: []string{*python, "python/confluent.py"}, nullHeaders: true, protocols: both, idempotent: true, transacts: true},
 	}
 	if !*everything {
 		return all
 	}
 	for _, release := range []string{"2.1.1", "2.8.2", "3.9.1"} {
-		all = append(all, &script{title: "java-" + release, nullHeaders: true, protocols: classic, transacts: true, command: []string{
-			"java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", javaClasses + ":target/java-" + release + "/*", "Client"}})
+		all = append(all, &script{title: "java-" + release, nullHeaders: true, protocols: classic, idempotent: true, transacts: true,
+			command: javaCommand("target/java-" + release + "/*")})
 	}
 	return append(all,
-		&script{title: "sarama", command: []string{"target/go-clients", "sarama"}, protocols: classic, transacts: true, waits: true},
+		&script{title: "sarama", command: []string{"target/go-clients", "sarama"}, protocols: classic, idempotent: true, transacts: true, waits: true},
 		&script{title: "kafka-go", command: []string{"target/go-clients", "segmentio"}, noOffsets: true, blind: true, protocols: classic},
-		&script{title: "kafkajs", command: []string{"node", "js/kafkajs.js"}, protocols: classic, transacts: true, waits: true},
+		&script{title: "kafkajs", command: []string{"node", "js/kafkajs.js"}, protocols: classic, idempotent: true, transacts: true, waits: true},
 	)
+}
+
+// javaCommand is the command line of Java's clients over the jars of a release.
+func javaCommand(jars string) []string {
+	return []string{"java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", javaClasses + ":" + jars, "Client"}
 }
 
 // TestMatrix lets every client write with every compression, and every client read all of it.

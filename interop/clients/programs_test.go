@@ -23,13 +23,19 @@ type script struct {
 	noOffsets   bool // it is not told where it wrote
 	blind       bool // it cannot tell null from empty
 	protocols   []string
+	idempotent  bool // unless it writes plainly
 	transacts   bool
 	waits       bool // for a record at the end of a topic, where the end of a transaction lies
 }
 
 func (s *script) name() string { return s.title }
 
-func (s *script) codecs() []string { return everyCodec }
+func (s *script) codecs() []string {
+	if s.idempotent {
+		return append(slices.Clone(everyCodec), plainWrites)
+	}
+	return everyCodec
+}
 
 func (s *script) records() []*record { return samples(s.nullHeaders) }
 
@@ -122,7 +128,7 @@ type kcat struct{}
 
 func (kcat) name() string { return "kcat" }
 
-func (kcat) codecs() []string { return everyCodec }
+func (kcat) codecs() []string { return append(slices.Clone(everyCodec), plainWrites) }
 
 func (kcat) records() []*record {
 	var records []*record
@@ -138,8 +144,12 @@ func (kcat) produce(ctx context.Context, server, topic, codec string, records []
 	for _, r := range records {
 		fmt.Fprintf(&in, "%s\t%s\n", plain(r.Key), plain(r.Value))
 	}
+	acks, idempotent := "all", "true"
+	if codec == plainWrites {
+		codec, acks, idempotent = "none", "1", "false"
+	}
 	_, err := execute(ctx, in.String(), "kcat", "-P", "-b", server, "-t", topic, "-p", "0", "-z", codec, "-K", "\t", "-Z", "-H", "from=kcat",
-		"-X", "acks=all", "-X", "enable.idempotence=true", "-X", "linger.ms=50")
+		"-X", "acks="+acks, "-X", "enable.idempotence="+idempotent, "-X", "linger.ms=50")
 	return nil, err
 }
 

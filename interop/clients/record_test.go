@@ -116,6 +116,13 @@ func withoutNulls(r *record) *record {
 	if out.Value == nil {
 		out.Value = &none
 	}
+	out.Headers = nil
+	for _, h := range r.Headers {
+		if h.Value == nil {
+			h = &header{h.Name, &none}
+		}
+		out.Headers = append(out.Headers, h)
+	}
 	return &out
 }
 

@@ -11,6 +11,7 @@ type client interface {
 	produce(server, topic, codec string) error
 	consume(server string, topics []string) error
 	group(server, group string, count int, topic string) error
+	share(server, group, topic string) error
 }
 
 func main() {
@@ -33,6 +34,8 @@ func run(args []string) error {
 			return err
 		}
 		return c.group(args[0], args[1], count, args[4])
+	case "share":
+		return c.share(args[0], args[1], args[3])
 	case "transact":
 		return samsa{}.transact(args[0], args[1], args[2])
 	default:

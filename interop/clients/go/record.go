@@ -3,14 +3,21 @@
 //	clients CLIENT produce SERVER TOPIC CODEC < records     prints the offsets it was told, if it was
 //	clients CLIENT consume SERVER TOPIC...                  prints partition 0 of each
 //	clients CLIENT group SERVER GROUP PROTOCOL COUNT TOPIC  prints COUNT records read in a group, and commits
+//	clients CLIENT share SERVER GROUP PROTOCOL TOPIC        prints what it reads and is assigned until standard input ends
 //	clients sarama transact SERVER ID TOPIC < records       in transactions of ten, of which every other is aborted
+//
+// The codec plain is none without idempotence.
 package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
+	"slices"
+	"sync"
 )
 
 // record is a line of input or output; bytes are in base64, nil is null.
@@ -53,6 +60,41 @@ func write(r record) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Println(string(line))
+	return printLine(line)
+}
+
+var printing sync.Mutex
+
+// printLine prints a line whole, whoever else prints.
+func printLine(line []byte) error {
+	printing.Lock()
+	defer printing.Unlock()
+	_, err := fmt.Println(string(line))
 	return err
+}
+
+// assigned prints what a member of a group has been given.
+func assigned(partitions map[string][]int32) error {
+	names := []string{}
+	for topic, numbers := range partitions {
+		for _, n := range numbers {
+			names = append(names, fmt.Sprintf("%s/%d", topic, n))
+		}
+	}
+	slices.Sort(names)
+	line, err := json.Marshal(map[string]any{"assigned": names})
+	if err != nil {
+		return err
+	}
+	return printLine(line)
+}
+
+// untilEndOfInput is a context that ends with standard input.
+func untilEndOfInput() context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	go func() {
+		_, err := io.Copy(io.Discard, os.Stdin)
+		cancel(err)
+	}()
+	return ctx
 }

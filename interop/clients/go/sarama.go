@@ -50,6 +50,9 @@ func (samsa) produce(server, topic, codec string) error {
 	}
 	c := saramaConfig()
 	c.Producer.Compression = saramaCodecs[codec]
+	if codec == "plain" {
+		c.Producer.Idempotent, c.Producer.RequiredAcks = false, sarama.WaitForLocal
+	}
 	producer, err := sarama.NewSyncProducer([]string{server}, c)
 	if err != nil {
 		return err
@@ -171,6 +174,40 @@ func (m *member) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.Consum
 			return nil
 		}
 	}
+}
+
+func (samsa) share(server, group, topic string) error {
+	c := saramaConfig()
+	c.Consumer.Offsets.AutoCommit.Enable = false
+	c.Consumer.Group.Heartbeat.Interval = 300 * time.Millisecond
+	g, err := sarama.NewConsumerGroup([]string{server}, group, c)
+	if err != nil {
+		return err
+	}
+	for ctx := untilEndOfInput(); ctx.Err() == nil; {
+		if err := g.Consume(ctx, []string{topic}, sharer{}); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return g.Close()
+}
+
+// sharer prints what it is assigned and what it reads, and commits that.
+type sharer struct{}
+
+func (sharer) Setup(s sarama.ConsumerGroupSession) error { return assigned(s.Claims()) }
+
+func (sharer) Cleanup(sarama.ConsumerGroupSession) error { return nil }
+
+func (sharer) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
+	for m := range claim.Messages() {
+		if err := write(saramaRecord(m)); err != nil {
+			return err
+		}
+		s.MarkMessage(m, "")
+		s.Commit()
+	}
+	return nil
 }
 
 func (samsa) transact(server, id, topic string) error {

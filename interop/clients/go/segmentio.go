@@ -86,3 +86,56 @@ func (segment) group(server, group string, count int, topic string) error {
 	}
 	return errors.Join(r.CommitMessages(context.Background(), all...), r.Close())
 }
+
+// share is a member by hand: a Reader does not tell what it is assigned.
+func (segment) share(server, group, topic string) error {
+	g, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{ID: group, Brokers: []string{server}, Topics: []string{topic},
+		HeartbeatInterval: 300 * time.Millisecond, StartOffset: kafka.FirstOffset})
+	if err != nil {
+		return err
+	}
+	for ctx := untilEndOfInput(); ; {
+		generation, err := g.Next(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return g.Close()
+		case errors.Is(err, kafka.GroupCoordinatorNotAvailable):
+			continue // the first group of a cluster waits for the topic of all groups
+		case err != nil:
+			return err
+		}
+		var numbers []int32
+		for _, a := range generation.Assignments[topic] {
+			numbers = append(numbers, int32(a.ID))
+			generation.Start(func(ctx context.Context) {
+				if err := sharePartition(ctx, generation, server, topic, a); err != nil && ctx.Err() == nil {
+					panic(err)
+				}
+			})
+		}
+		if err := assigned(map[string][]int32{topic: numbers}); err != nil {
+			return err
+		}
+	}
+}
+
+// sharePartition reads and commits until the generation ends.
+func sharePartition(ctx context.Context, g *kafka.Generation, server, topic string, a kafka.PartitionAssignment) error {
+	r := kafka.NewReader(kafka.ReaderConfig{Brokers: []string{server}, Topic: topic, Partition: a.ID, MaxWait: 50 * time.Millisecond})
+	defer r.Close()
+	if err := r.SetOffset(a.Offset); err != nil {
+		return err
+	}
+	for {
+		m, err := r.ReadMessage(ctx)
+		if err != nil {
+			return err
+		}
+		if err := write(segmentRecord(m)); err != nil {
+			return err
+		}
+		if err := g.CommitOffsets(map[string]map[int]int64{topic: {a.ID: m.Offset + 1}}); err != nil {
+			return err
+		}
+	}
+}

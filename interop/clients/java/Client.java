@@ -13,18 +13,23 @@ import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.regex.Pattern;
 
 /**
  * Java's clients, with nothing that those of release 2.1 lack: produce SERVER TOPIC CODEC < records and consume SERVER
  * TOPIC..., both on partition 0; group SERVER GROUP PROTOCOL COUNT TOPIC; transact SERVER ID TOPIC < records, in
- * transactions of ten, of which every other is aborted.
+ * transactions of ten, of which every other is aborted; share SERVER GROUP PROTOCOL TOPIC, until standard input ends, where
+ * a TOPIC that begins with ^ is a regular expression. The codec plain is none without idempotence.
  */
 public final class Client {
 
@@ -40,6 +45,9 @@ public final class Client {
                 break;
             case "group":
                 group(args[1], args[2], args[3], Integer.parseInt(args[4]), args[5]);
+                break;
+            case "share":
+                share(args[1], args[2], args[3], args[4]);
                 break;
             default:
                 transact(args[1], args[2], args[3]);
@@ -62,14 +70,18 @@ public final class Client {
     private static KafkaProducer<byte[], byte[]> producer(String server, Map<String, Object> more) {
         Map<String, Object> config = new HashMap<>(more);
         config.put("bootstrap.servers", server);
-        config.put("enable.idempotence", true);
-        config.put("acks", "all");
+        config.putIfAbsent("enable.idempotence", true);
+        config.putIfAbsent("acks", "all");
         return new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
     }
 
     private static void produce(String server, String topic, String codec) throws Exception {
         List<Future<RecordMetadata>> sent = new ArrayList<>();
-        try (KafkaProducer<byte[], byte[]> producer = producer(server, Map.of("compression.type", codec, "linger.ms", 50))) {
+        Map<String, Object> config = new HashMap<>(Map.of("compression.type", codec, "linger.ms", 50));
+        if (codec.equals("plain")) {
+            config.putAll(Map.of("compression.type", "none", "enable.idempotence", false, "acks", "1"));
+        }
+        try (KafkaProducer<byte[], byte[]> producer = producer(server, config)) {
             for (ProducerRecord<byte[], byte[]> record : records(topic)) {
                 sent.add(producer.send(record));
             }
@@ -123,6 +135,54 @@ public final class Client {
                 consumer.commitSync();
             }
         }
+    }
+
+    /** Reads as one member of several, commits what it has printed, and says what it is assigned whenever that changes. */
+    private static void share(String server, String group, String protocol, String topic) throws Exception {
+        Map<String, Object> config = new HashMap<>(Map.of("group.id", group, "auto.offset.reset", "earliest", "metadata.max.age.ms", 500));
+        if (protocol.equals("classic")) {
+            config.put("heartbeat.interval.ms", 300);
+        } else {
+            config.put("group.protocol", protocol);
+        }
+        AtomicBoolean ended = endOfInput();
+        try (KafkaConsumer<byte[], byte[]> consumer = consumer(server, config)) {
+            if (!topic.startsWith("^")) {
+                consumer.subscribe(List.of(topic));
+            } else if (protocol.equals("classic")) {
+                consumer.subscribe(Pattern.compile(topic));
+            } else {
+                ServerSide.subscribe(consumer, topic);
+            }
+            Set<TopicPartition> before = Set.of();
+            while (!ended.get()) {
+                for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
+                    System.out.println(JSON.writeValueAsString(json(record)));
+                }
+                consumer.commitSync();
+                if (!before.equals(consumer.assignment())) {
+                    before = Set.copyOf(consumer.assignment());
+                    ArrayNode names = JSON.createArrayNode();
+                    before.forEach(partition -> names.add(partition.topic() + "/" + partition.partition()));
+                    System.out.println(JSON.createObjectNode().set("assigned", names));
+                }
+            }
+        }
+    }
+
+    private static AtomicBoolean endOfInput() {
+        AtomicBoolean ended = new AtomicBoolean();
+        Thread reader = new Thread(() -> {
+            try {
+                System.in.readAllBytes();
+            } catch (IOException e) {
+                e.printStackTrace();
+            }
+            ended.set(true);
+        });
+        reader.setDaemon(true);
+        reader.start();
+        return ended;
     }
 
     private static void transact(String server, String id, String topic) throws Exception {

@@ -1,6 +1,7 @@
 // kafkajs as a client of verbs: produce SERVER TOPIC CODEC < records, consume SERVER TOPIC..., both on partition 0;
 // group SERVER GROUP PROTOCOL COUNT TOPIC; transact SERVER ID TOPIC < records, in transactions of ten, of which every
-// other is aborted. Snappy, lz4 and zstd are plug-ins of kafkajs; these are the plainest there are.
+// other is aborted; share SERVER GROUP PROTOCOL TOPIC, until standard input ends, where a TOPIC that begins with ^ is a regular
+// expression. The codec plain is none without idempotence. Snappy, lz4 and zstd are plug-ins of kafkajs; these are the plainest there are.
 const fs = require('fs')
 const { Kafka, CompressionTypes, CompressionCodecs, logLevel } = require('kafkajs')
 const snappy = require('snappyjs')
@@ -24,11 +25,20 @@ const xerial = buffer => {
   return Buffer.concat(blocks)
 }
 
+// lz4js writes blocks that do not depend on each other under a header that says they may, which Java refuses to read.
+const independent = frame => {
+  const header = Buffer.from([0x04, 0x22, 0x4d, 0x18, 0x40, 0x70, 0xdf])
+  if (!frame.subarray(0, 7).equals(header)) throw new Error('not the header that lz4js writes: ' + frame.subarray(0, 7).toString('hex'))
+  frame[4] = 0x60
+  frame[6] = 0x73 // the header's checksum
+  return frame
+}
+
 CompressionCodecs[CompressionTypes.Snappy] = plug(b => snappy.compress(b), xerial)
-CompressionCodecs[CompressionTypes.LZ4] = plug(b => lz4.compress(b), b => lz4.decompress(b))
+CompressionCodecs[CompressionTypes.LZ4] = plug(b => independent(Buffer.from(lz4.compress(b))), b => lz4.decompress(b))
 CompressionCodecs[CompressionTypes.ZSTD] = plug(b => zstd.compress(b, 3), b => zstd.decompress(b))
 
-const codecs = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP, snappy: CompressionTypes.Snappy, lz4: CompressionTypes.LZ4, zstd: CompressionTypes.ZSTD }
+const codecs = { plain: CompressionTypes.None, none: CompressionTypes.None, gzip: CompressionTypes.GZIP, snappy: CompressionTypes.Snappy, lz4: CompressionTypes.LZ4, zstd: CompressionTypes.ZSTD }
 const decode = s => (s === null || s === undefined ? null : Buffer.from(s, 'base64'))
 const encode = b => (b === null || b === undefined ? null : b.toString('base64'))
 
@@ -48,10 +58,10 @@ const write = (topic, m) => {
 const connect = server => new Kafka({ brokers: [server], logLevel: logLevel.ERROR })
 
 async function produce(server, topic, codec) {
-  const producer = connect(server).producer({ idempotent: true, maxInFlightRequests: 1 })
+  const producer = connect(server).producer({ idempotent: codec !== 'plain', maxInFlightRequests: 1 })
   await producer.connect()
   const messages = read()
-  const [told] = await producer.send({ topic, messages, acks: -1, compression: codecs[codec] })
+  const [told] = await producer.send({ topic, messages, acks: codec === 'plain' ? 1 : -1, compression: codecs[codec] })
   messages.forEach((_, i) => console.log(Number(told.baseOffset) + i))
   await producer.disconnect()
 }
@@ -103,6 +113,30 @@ async function group(server, groupId, protocol, count, topic) {
   await consumer.disconnect()
 }
 
+async function share(server, groupId, protocol, topic) {
+  const consumer = connect(server).consumer({ groupId, maxWaitTimeInMs: 50, heartbeatInterval: 300, sessionTimeout: 6000, metadataMaxAge: 500 })
+  await consumer.connect()
+  await consumer.subscribe({ topic: topic.startsWith('^') ? new RegExp(topic) : topic, fromBeginning: true })
+  consumer.on(consumer.events.GROUP_JOIN, e => {
+    const assigned = []
+    for (const [name, partitions] of Object.entries(e.payload.memberAssignment)) for (const p of partitions) assigned.push(name + '/' + p)
+    console.log(JSON.stringify({ assigned }))
+  })
+  const ended = new Promise((resolve, reject) => {
+    consumer.on(consumer.events.CRASH, e => e.payload.restart || reject(e.payload.error))
+    process.stdin.on('end', resolve).resume()
+  })
+  await consumer.run({
+    autoCommit: false,
+    eachMessage: async ({ topic, partition, message }) => {
+      write(topic, message)
+      await consumer.commitOffsets([{ topic, partition, offset: String(Number(message.offset) + 1) }])
+    },
+  })
+  await ended
+  await consumer.disconnect()
+}
+
 async function transact(server, transactionalId, topic) {
   const producer = connect(server).producer({ transactionalId, idempotent: true, maxInFlightRequests: 1 })
   await producer.connect()
@@ -116,5 +150,5 @@ async function transact(server, transactionalId, topic) {
 }
 
 zstd.init()
-  .then(() => ({ produce, consume, group, transact })[process.argv[2]](...process.argv.slice(3)))
+  .then(() => ({ produce, consume, group, share, transact })[process.argv[2]](...process.argv.slice(3)))
   .catch(e => { console.error(e); process.exit(1) })

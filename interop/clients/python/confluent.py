@@ -1,6 +1,7 @@
 """librdkafka through confluent-kafka as a client of verbs: produce SERVER TOPIC CODEC < records, consume SERVER TOPIC...;
 group SERVER GROUP PROTOCOL COUNT TOPIC; transact SERVER ID TOPIC < records, in transactions of ten, of which every other is
-aborted.
+aborted; share SERVER GROUP PROTOCOL TOPIC, until standard input ends, where a TOPIC that begins with ^ is a regular expression.
+The codec plain is none without idempotence.
 """
 import sys
 
@@ -9,8 +10,9 @@ import lines
 
 
 def produce(server, topic, codec):
-    producer = confluent_kafka.Producer({'bootstrap.servers': server, 'compression.type': codec, 'acks': 'all',
-                                         'enable.idempotence': True, 'linger.ms': 50})
+    plain = codec == 'plain'
+    producer = confluent_kafka.Producer({'bootstrap.servers': server, 'compression.type': 'none' if plain else codec, 'acks': '1' if plain else 'all',
+                                         'enable.idempotence': not plain, 'linger.ms': 50})
 
     def delivered(error, message):
         print(error if error else message.offset())
@@ -38,7 +40,6 @@ def consume(server, *topics):
         consumer.close()
 
 
-
 def group(server, group_id, protocol, count, topic):
     consumer = confluent_kafka.Consumer({'bootstrap.servers': server, 'group.id': group_id, 'group.protocol': protocol, 'enable.auto.commit': False,
                                          'auto.offset.reset': 'earliest'})
@@ -49,6 +50,30 @@ def group(server, group_id, protocol, count, topic):
             sys.exit(str(message.error()) if message else 'nothing came of ' + topic)
         lines.write(topic, message.offset(), message.timestamp()[1], message.key(), message.value(), message.headers())
     consumer.commit(asynchronous=False)
+    consumer.close()
+
+
+def share(server, group_id, protocol, topic):
+    config = {'bootstrap.servers': server, 'group.id': group_id, 'group.protocol': protocol, 'enable.auto.commit': False,
+              'auto.offset.reset': 'earliest', 'topic.metadata.refresh.interval.ms': 500}
+    if protocol == 'classic':
+        config['heartbeat.interval.ms'] = 300
+    consumer = confluent_kafka.Consumer(config)
+    consumer.subscribe([topic])
+    ended, before = lines.end_of_input(), []
+    while not ended.is_set():
+        message = consumer.poll(0.1)
+        if message is not None:
+            # A topic that has just been made may not be known to every part of a broker yet.
+            if message.error() and message.error().code() != confluent_kafka.KafkaError.UNKNOWN_TOPIC_OR_PART:
+                sys.exit(str(message.error()))
+            if not message.error():
+                lines.write(message.topic(), message.offset(), message.timestamp()[1], message.key(), message.value(), message.headers())
+                consumer.commit(message, asynchronous=False)
+        now = sorted((p.topic, p.partition) for p in consumer.assignment())
+        if now != before:
+            before = now
+            lines.assigned(consumer.assignment())
     consumer.close()
 
 
@@ -64,4 +89,4 @@ def transact(server, transactional_id, topic):
         producer.abort_transaction(30) if at // 10 % 2 else producer.commit_transaction(30)
 
 
-{'produce': produce, 'consume': consume, 'group': group, 'transact': transact}[sys.argv[1]](*sys.argv[2:])
+{'produce': produce, 'consume': consume, 'group': group, 'share': share, 'transact': transact}[sys.argv[1]](*sys.argv[2:])

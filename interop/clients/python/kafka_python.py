@@ -1,6 +1,7 @@
 """kafka-python as a client of verbs: produce SERVER TOPIC CODEC < records, consume SERVER TOPIC..., each on partition 0;
 group SERVER GROUP PROTOCOL COUNT TOPIC; transact SERVER ID TOPIC < records, in transactions of ten, of which every other is
-aborted.
+aborted; share SERVER GROUP PROTOCOL TOPIC, until standard input ends, where a TOPIC that begins with ^ is a regular expression.
+The codec plain is none without idempotence.
 
 fresh SERVER PREFIX N sends one record each to N topics that nobody has made, and prints the offsets it was told.
 """
@@ -17,8 +18,9 @@ committed = {} if old else {'isolation_level': 'read_committed'}
 
 
 def produce(server, topic, codec):
-    producer = kafka.KafkaProducer(bootstrap_servers=server, compression_type=None if codec == 'none' else codec,
-                                   acks='all', linger_ms=50, **newer)
+    plain = codec == 'plain'
+    producer = kafka.KafkaProducer(bootstrap_servers=server, compression_type=None if plain or codec == 'none' else codec,
+                                   acks=1 if plain else 'all', linger_ms=50, **({'enable_idempotence': False} if plain and not old else newer))
     sent = [producer.send(topic, key=k, value=v, headers=h, partition=0, timestamp_ms=t) for t, k, v, h in lines.read()]
     producer.flush()
     for future in sent:
@@ -51,6 +53,22 @@ def group(server, group_id, protocol, count, topic):
     consumer.close()
 
 
+def share(server, group_id, protocol, topic):
+    consumer = kafka.KafkaConsumer(bootstrap_servers=server, group_id=group_id, enable_auto_commit=False, auto_offset_reset='earliest',
+                                   heartbeat_interval_ms=300, session_timeout_ms=6000, metadata_max_age_ms=500)
+    consumer.subscribe(pattern=topic) if topic.startswith('^') else consumer.subscribe([topic])
+    ended, before = lines.end_of_input(), set()
+    while not ended.is_set():
+        for records in consumer.poll(timeout_ms=100).values():
+            for r in records:
+                lines.write(r.topic, r.offset, r.timestamp, r.key, r.value, r.headers)
+            consumer.commit()
+        if before != consumer.assignment():
+            before = set(consumer.assignment())
+            lines.assigned(before)
+    consumer.close()
+
+
 def transact(server, transactional_id, topic):
     producer = kafka.KafkaProducer(bootstrap_servers=server, transactional_id=transactional_id, acks='all')
     producer.init_transactions()
@@ -73,4 +91,4 @@ def fresh(server, prefix, count):
             print(type(e).__name__, flush=True)
 
 
-{'produce': produce, 'consume': consume, 'group': group, 'transact': transact, 'fresh': fresh}[sys.argv[1]](*sys.argv[2:])
+{'produce': produce, 'consume': consume, 'group': group, 'share': share, 'transact': transact, 'fresh': fresh}[sys.argv[1]](*sys.argv[2:])

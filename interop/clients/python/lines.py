@@ -2,6 +2,7 @@
 import base64
 import json
 import sys
+import threading
 
 
 def encode(b):
@@ -21,3 +22,19 @@ def read():
 def write(topic, offset, time, key, value, headers):
     print(json.dumps({'topic': topic, 'o': offset, 't': time, 'k': encode(key), 'v': encode(value),
                       'h': [[n, encode(v)] for n, v in headers or []]}), flush=True)
+
+
+def assigned(partitions):
+    print(json.dumps({'assigned': sorted('%s/%d' % (p.topic, p.partition) for p in partitions)}), flush=True)
+
+
+def end_of_input():
+    """An event that is set when standard input ends."""
+    ended = threading.Event()
+
+    def wait():
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    return ended
