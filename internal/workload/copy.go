@@ -110,7 +110,7 @@ func (c *copier) poll(ctx context.Context) []*kgo.Record {
 // send writes the copies; it is true if each is there for sure.
 func (c *copier) send(ctx context.Context, id string, records []*kgo.Record) bool {
 	o := c.options
-	s := &sending{options: o, client: c.name, txn: id, numbers: c.numbers, produce: c.session.Produce}
+	s := &sending{options: o, client: c.name, txn: id, numbers: c.numbers, through: c.session.Client()}
 	for _, r := range records {
 		source := history.Source(history.Partition{Topic: r.Topic, Index: r.Partition}, r.Offset)
 		s.send(ctx, history.Partition{Topic: o.Copies.To, Index: r.Partition % o.Topics[o.Copies.To]}, source,

@@ -104,7 +104,7 @@ func (t *transactor) transact(ctx context.Context) error {
 // true if each is there for sure.
 func (t *transactor) send(ctx context.Context, id string, n int) bool {
 	partitions := t.options.partitions()
-	s := &sending{options: t.options, client: t.name, txn: id, numbers: t.numbers, produce: t.client.Produce}
+	s := &sending{options: t.options, client: t.name, txn: id, numbers: t.numbers, through: t.client}
 	for range n {
 		p := partitions[t.rng.IntN(len(partitions))]
 		s.send(ctx, p, "", func(number int) string { return fmt.Sprintf("%s/%s/%d", t.name, p, number) })
