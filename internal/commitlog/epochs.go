@@ -35,11 +35,17 @@ func (e epochs) assign(epoch model.Epoch, start model.Offset) (epochs, bool) {
 
 // cutEnd drops epochs that begin at or after end.
 func (e epochs) cutEnd(end model.Offset) (epochs, bool) {
+	kept := e.below(end)
+	return slices.Clone(kept), len(kept) < len(e)
+}
+
+// below are the epochs that begin before end.
+func (e epochs) below(end model.Offset) epochs {
 	n := len(e)
 	for n > 0 && e[n-1].Start >= end {
 		n--
 	}
-	return slices.Clone(e[:n]), n < len(e)
+	return e[:n]
 }
 
 // cutStart drops epochs that ended by start; the one that holds start begins there.

@@ -66,7 +66,11 @@ func (c *Files) handle(name string, flag int) *handle {
 // a write-back could lose, so it is not dirty: thousands of empty partitions would
 // keep theirs open, and be synced one by one. Its name is the directory's to sync.
 func (c *Files) create(name string) (*handle, error) {
-	f, err := c.fs.OpenFile(name, vfs.CreateOrOpen, 0o644)
+	f, err := c.fs.OpenFile(name, vfs.CreateNew, 0o644)
+	there := errors.Is(err, fs.ErrExist)
+	if there {
+		f, err = c.fs.OpenFile(name, vfs.ReadWrite, 0)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +78,9 @@ func (c *Files) create(name string) (*handle, error) {
 	h.file, h.refs = f, 1
 	c.opened()
 	defer h.release()
+	if !there {
+		return h, nil
+	}
 	size, err := f.Size()
 	if err == nil && size > 0 {
 		h.writes = 1

@@ -165,7 +165,7 @@ func (l *Log) prepareCheckpoint() (checkpoint, error) {
 	l.mu.Lock()
 	segments := append(l.unindexed[:len(l.unindexed):len(l.unindexed)], l.active())
 	c := checkpoint{end: l.end(), cuts: l.cuts, changes: l.dirChanges, segments: segments}
-	c.unchanged = l.recovery == c.end && c.changes == l.dirSynced && !l.epochsChanged && len(l.snapshotted) == 0 && !l.unindexedEntries()
+	c.unchanged = l.recovery == c.end && c.changes == l.dirSynced && !l.epochsUnwritten() && len(l.snapshotted) == 0 && !l.unindexedEntries()
 	l.mu.Unlock()
 	if c.unchanged {
 		return c, nil
@@ -175,17 +175,34 @@ func (l *Log) prepareCheckpoint() (checkpoint, error) {
 			return c, l.storageError("write the index of", err)
 		}
 	}
-	if err := l.snapshot(c.end); err != nil {
-		return c, l.storageError("write the producer state of", err)
+	if !l.hasNoState() {
+		if err := l.snapshot(c.end); err != nil {
+			return c, l.storageError("write the producer state of", err)
+		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.snapshots = l.snapshotted
-	if l.epochsChanged {
+	if l.epochsUnwritten() {
 		c.epochs = append(epochs{}, l.epochs...)
+		l.epochsChanged = false
 	}
-	l.unindexed, l.snapshotted, l.epochsChanged = nil, nil, false
+	l.unindexed, l.snapshotted = nil, nil
 	return c, nil
+}
+
+// epochsUnwritten reports whether the file of leader epochs says something else than
+// what a restart would keep: an epoch without a record is dropped by it. So a log
+// that nobody writes to costs nothing, whoever leads it. mu is held.
+func (l *Log) epochsUnwritten() bool {
+	end := l.end()
+	return l.epochsChanged && !slices.Equal(l.epochs.below(end), l.epochsFile.below(end))
+}
+
+// hasNoState reports whether a restart finds the same state of producers, none,
+// without a snapshot. The append lock is held.
+func (l *Log) hasNoState() bool {
+	return len(l.snapshots) == 0 && len(l.producers.byID) == 0 && l.start == l.end()
 }
 
 func (l *Log) finishCheckpoint(c checkpoint) (model.Offset, error) {
@@ -204,6 +221,9 @@ func (l *Log) finishCheckpoint(c checkpoint) (model.Offset, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.dirSynced = max(l.dirSynced, c.changes)
+	if c.epochs != nil {
+		l.epochsFile = c.epochs
+	}
 	if l.cuts == c.cuts {
 		l.recovery = max(l.recovery, c.end)
 	}

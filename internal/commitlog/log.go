@@ -58,11 +58,16 @@ type Options struct {
 	CleanShutdown bool
 	// Cleaned is how far cleanings have come: below it there may be gaps.
 	Cleaned model.Offset
+	// Made says that the caller has just made Dir: there is nothing in it to look for.
+	Made bool
 	// Unsynced leaves it to the caller to make a log that is made now durable, with
 	// SyncNew or for many at once.
 	Unsynced bool
-	Now      func() time.Time
-	Logger   *slog.Logger
+	// Named says that the name of Dir is durable, if Dir is there: who opens many
+	// logs of one directory syncs that once.
+	Named  bool
+	Now    func() time.Time
+	Logger *slog.Logger
 	// OnFailure is told, once and on a goroutine of a caller, why the log went
 	// offline. It must not call the log. May be nil.
 	OnFailure func(error)
@@ -121,6 +126,7 @@ type Log struct {
 	dirChanges, dirSynced int64
 	// What the next Checkpoint must write.
 	epochsChanged bool
+	epochsFile    epochs     // what the file says, so far as it is known
 	unindexed     []*segment // sealed since
 	snapshotted   []model.Offset
 	cuts          int64 // counts truncations

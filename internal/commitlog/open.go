@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/stromkafka/strom/internal/model"
@@ -34,19 +35,20 @@ func Open(o Options) (*Log, error) {
 }
 
 func (l *Log) open(o Options) error {
-	if err := l.makeDir(); err != nil {
+	names, err := l.makeDir(o)
+	if err != nil {
 		return err
 	}
-	if err := l.loadMetadata(o); err != nil {
+	if err := l.loadMetadata(o, names); err != nil {
 		return err
 	}
-	if err := l.finishSwaps(); err != nil {
+	if names, err = l.finishSwaps(names); err != nil {
 		return err
 	}
-	if err := l.loadSegments(); err != nil {
+	if err := l.loadSegments(names); err != nil {
 		return err
 	}
-	if err := l.loadEpochs(o); err != nil {
+	if err := l.loadEpochs(o, names); err != nil {
 		return err
 	}
 	trusted, err := l.recover(o)
@@ -111,25 +113,30 @@ func (l *Log) SyncNew() error {
 	return errors.Join(f.Sync(), f.Close(), l.fs.SyncDir(l.dir))
 }
 
-func (l *Log) makeDir() error {
-	if l.exists(l.dir) {
-		return nil
+// makeDir makes the directory if it is not there, and lists the files in it.
+func (l *Log) makeDir(o Options) ([]string, error) {
+	if o.Made {
+		return nil, nil
+	}
+	names, err := l.list()
+	if !errors.Is(err, fs.ErrNotExist) {
+		return names, err
 	}
 	if err := l.fs.MkdirAll(l.dir, 0o755); err != nil {
-		return err
+		return nil, err
 	}
-	return l.fs.SyncDir(path.Dir(l.dir))
+	return nil, l.fs.SyncDir(path.Dir(l.dir))
 }
 
 // loadMetadata reads or writes partition.metadata. One that does not parse and
 // one of another topic are errors: the directory is somebody else's. But beside a
 // log without records, what does not parse is what a power loss left of making it.
-func (l *Log) loadMetadata(o Options) error {
+func (l *Log) loadMetadata(o Options, names []string) error {
 	id := o.TopicID
-	data, err := vfs.ReadFile(l.fs, l.path(metadataFile), 4096)
-	if errors.Is(err, fs.ErrNotExist) {
+	if !slices.Contains(names, metadataFile) {
 		return l.writeMetadata(o)
 	}
+	data, err := vfs.ReadFile(l.fs, l.path(metadataFile), 4096)
 	if err != nil {
 		return err
 	}
@@ -207,11 +214,7 @@ func (l *Log) list() ([]string, error) {
 
 // loadSegments finds the segments and snapshots by their names. Of each segment
 // it looks only at the sizes of its files; index files without a segment go.
-func (l *Log) loadSegments() error {
-	names, err := l.list()
-	if err != nil {
-		return err
-	}
+func (l *Log) loadSegments(names []string) error {
 	have := make(map[string]bool, len(names))
 	for _, name := range names {
 		have[name] = true
@@ -276,15 +279,18 @@ const minIndexed = 61
 
 // loadEpochs reads the leader epochs; a file that is missing or does not parse
 // is made anew from the batches that can be trusted; recovery adds the others'.
-func (l *Log) loadEpochs(o Options) error {
-	data, err := vfs.ReadFile(l.fs, l.path(epochFile), maxTextFile)
-	if err == nil {
+func (l *Log) loadEpochs(o Options, names []string) error {
+	if slices.Contains(names, epochFile) {
+		data, err := vfs.ReadFile(l.fs, l.path(epochFile), maxTextFile)
+		if err != nil {
+			return err
+		}
 		if l.epochs, err = parseEpochs(data); err == nil {
+			l.epochsFile = l.epochs
 			return nil
 		}
 		l.logger.Warn("leader epochs are made anew from the batches", "partition", l.partition, "error", err)
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return err
+		l.epochsChanged = true
 	}
 	l.epochs = nil
 	if o.CleanShutdown {

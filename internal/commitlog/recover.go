@@ -35,7 +35,7 @@ func (l *Log) recover(o Options) (model.Offset, error) {
 		}
 		l.logger.Warn("log is not as a clean shutdown leaves it", "partition", l.partition, "error", err)
 	}
-	return min(o.RecoveryPoint, model.Offset(1<<62)), l.check(o.RecoveryPoint, o.Cleaned)
+	return min(o.RecoveryPoint, model.Offset(1<<62)), l.check(o)
 }
 
 // trust loads the log as a clean shutdown left it.
@@ -54,7 +54,8 @@ func (l *Log) trust() (model.Offset, error) {
 
 // check recovers the segments from the one that holds the byte before the
 // recovery point on. At the first batch that is wrong, or missing, the log ends.
-func (l *Log) check(point, cleaned model.Offset) error {
+func (l *Log) check(o Options) error {
+	point, cleaned := o.RecoveryPoint, o.Cleaned
 	first := 0
 	for i, s := range l.segments {
 		if s.base < point {
@@ -63,8 +64,10 @@ func (l *Log) check(point, cleaned model.Offset) error {
 	}
 	// The process may have stopped between making files and syncing the directory.
 	l.dirChanges++
-	if err := l.fs.SyncDir(path.Dir(l.dir)); err != nil {
-		return err
+	if !o.Named {
+		if err := l.fs.SyncDir(path.Dir(l.dir)); err != nil {
+			return err
+		}
 	}
 	// Later epochs are learnt again from the batches.
 	if cut, changed := l.epochs.cutEnd(max(point, l.segments[0].base+1)); changed {

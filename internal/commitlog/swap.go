@@ -122,10 +122,9 @@ func (s *segment) rename(from, to string) error {
 // finishSwaps removes what was to be removed, and finishes or takes back what
 // compaction was doing: a .swap file replaces the segments whose offsets it
 // covers, unless a .cleaned file says that its companions were not complete.
-func (l *Log) finishSwaps() error {
-	names, err := l.list()
-	if err != nil {
-		return err
+func (l *Log) finishSwaps(names []string) (left []string, err error) {
+	if !slices.ContainsFunc(names, isSwap) {
+		return names, nil
 	}
 	var swaps []string
 	firstCleaned, anyCleaned := model.Offset(0), false
@@ -141,16 +140,25 @@ func (l *Log) finishSwaps() error {
 			swaps = append(swaps, name)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if anyCleaned {
 		swaps, err = l.takeBack(names, swaps, firstCleaned)
 	}
-	if err != nil || len(swaps) == 0 {
-		return err
+	if err == nil && len(swaps) > 0 {
+		err = l.swapIn(swaps)
 	}
-	return l.swapIn(swaps)
+	if err != nil {
+		return nil, err
+	}
+	return l.list()
+}
+
+// isSwap reports whether a file is one that finishSwaps deals with.
+func isSwap(name string) bool {
+	return strings.HasSuffix(name, deletedSuffix) && !strings.HasSuffix(name, checkpointDeleted) ||
+		strings.HasSuffix(name, cleanedSuffix) || strings.HasSuffix(name, swapSuffix)
 }
 
 // takeBack removes the .cleaned files and, first, the .swap files that belong to

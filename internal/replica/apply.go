@@ -231,17 +231,18 @@ func (s *Set) create(d *Dir, list []placed) (err error) {
 	}
 	// With its directory there, a log leaves syncing the one above to us.
 	var made []string
+	fresh := make([]bool, len(list))
 	created := make([]*Partition, len(list))
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.uncreate(created, made))
 		}
 	}()
-	for _, name := range names {
+	for i, name := range names {
 		at := d.file(name.String())
 		there, err := d.exists(name.String())
 		if err == nil && !there {
-			made = append(made, at)
+			made, fresh[i] = append(made, at), true
 			err = s.o.FS.MkdirAll(at, 0o755)
 		}
 		if err != nil {
@@ -254,7 +255,7 @@ func (s *Set) create(d *Dir, list []placed) (err error) {
 	}
 	bulk := len(list) >= bulkCreation
 	err = together(creators, items, func(i int) (err error) {
-		if created[i], err = s.createOne(d, list[i], bulk); err == nil || isDisk(err) {
+		if created[i], err = s.createOne(d, list[i], fresh[i], bulk); err == nil || isDisk(err) {
 			return err
 		}
 		s.complete.Store(false)
@@ -310,12 +311,12 @@ func syncCreated(d *Dir, created []*Partition) error {
 	})
 }
 
-func (s *Set) createOne(d *Dir, at placed, unsynced bool) (*Partition, error) {
+func (s *Set) createOne(d *Dir, at placed, made, unsynced bool) (*Partition, error) {
 	name := model.Partition{Topic: at.topic.Name, Index: at.index}
 	config := s.o.Config(s.image, at.topic.Name)
 	log, err := commitlog.Open(commitlog.Options{
 		FS: s.o.FS, Files: s.o.Files, Dir: d.file(name.String()), Partition: name, TopicID: at.topic.ID,
-		Config: config.Log, CleanShutdown: true, Unsynced: unsynced, Journal: d.journal, Now: s.o.Now, Logger: s.o.Logger, OnFailure: d.fail, Jitter: rand.Float64,
+		Config: config.Log, CleanShutdown: true, Made: made, Unsynced: unsynced, Journal: d.journal, Now: s.o.Now, Logger: s.o.Logger, OnFailure: d.fail, Jitter: rand.Float64,
 	})
 	if err != nil {
 		return nil, err

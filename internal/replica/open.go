@@ -119,6 +119,12 @@ func (s *Set) openDir(ctx context.Context, d *Dir) error {
 		s.o.Logger.Warn("log directory says that it was stopped cleanly, but has a journal", "dir", d.path)
 		clean, d.clean = false, false
 	}
+	if !clean {
+		// The process may have stopped between making directories and syncing this one.
+		if err := d.fs.SyncDir(d.path); err != nil {
+			return err
+		}
+	}
 	err = together(max(1, s.o.RecoveryThreads), names, func(name model.Partition) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -240,7 +246,7 @@ func (s *Set) recover(d *Dir, name model.Partition, clean bool) error {
 		FS: s.o.FS, Files: s.o.Files, Dir: d.file(name.String()), Partition: name,
 		Config: s.o.Config(metadata.Empty, name.Topic).Log, CleanShutdown: clean,
 		RecoveryPoint: d.saved[recoveryPointFile][name], LogStart: d.saved[logStartFile][name], Cleaned: d.saved[cleanerFile][name],
-		Journal: d.journal, Now: s.o.Now, Logger: s.o.Logger, OnFailure: d.fail, Jitter: rand.Float64,
+		Named: true, Journal: d.journal, Now: s.o.Now, Logger: s.o.Logger, OnFailure: d.fail, Jitter: rand.Float64,
 	})
 	if err != nil {
 		return err
