@@ -365,6 +365,8 @@ var usual = []*regexp.Regexp{
 	regexp.MustCompile(`Overriding internal\.metadata\.log\.segment\.bytes is only supported for testing`),
 	// A controller that does not lead any more, or not yet, refuses what it is asked.
 	regexp.MustCompile(`ControllerApis nodeId=\d+\] Unexpected error handling request RequestHeader\(apiKey=(BROKER_HEARTBEAT|CONTROLLER_REGISTRATION|BROKER_REGISTRATION|ALTER_PARTITION),`),
+	regexp.MustCompile(`RegistrationResponseHandler: channel manager timed out`), // while nobody leads the quorum
+	regexp.MustCompile(`processExpiredBrokerHeartbeat: controller event queue overloaded`),
 }
 
 func (c *cluster) outputs() string {
