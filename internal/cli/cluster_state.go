@@ -102,11 +102,13 @@ func (k *cluster) askState(ctx context.Context) (*clusterState, error) {
 	if err := s.addPartitions(ctx, k, versions); err != nil {
 		return nil, err
 	}
-	if knows(versions, kmsg.DescribeQuorum) {
-		s.quorum, s.quorumErr = k.askQuorum(ctx, s.live())
-	}
 	if knows(versions, kmsg.DescribeLogDirs) {
 		s.addDirs(ctx, k)
+	}
+	// Last: without a majority this question stays open, and what is asked on the
+	// same connection after it too.
+	if knows(versions, kmsg.DescribeQuorum) {
+		s.quorum, s.quorumErr = k.askQuorum(ctx, s.live())
 	}
 	return s, nil
 }
@@ -362,7 +364,7 @@ func (k *cluster) askDirs(ctx context.Context, broker int32) ([]dirState, error)
 	req := kmsg.NewPtrDescribeLogDirsRequest()
 	req.Topics = []kmsg.DescribeLogDirsRequestTopic{}
 	answer, err := k.raw.Broker(int(broker)).Request(ctx, req)
-	if err != nil { // once more: a question to the quorum that stayed open took the connection with it
+	if err != nil { // once more: the connection may have been closed
 		answer, err = k.raw.Broker(int(broker)).Request(ctx, req)
 	}
 	if err != nil {

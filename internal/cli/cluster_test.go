@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/cockroachdb/datadriven"
 	"github.com/stromkafka/strom/internal/cli"
@@ -22,7 +23,7 @@ import (
 //
 //	node 1 rack=a             a broker, at node1:9092; fenced, silent
 //	controller 4              the listener of a controller, at node4:9093
-//	quorum leader=1 epoch=7 high=100, or quorum error=NAME, or quorum unsupported
+//	quorum leader=1 epoch=7 high=100, or quorum error=NAME, unsupported or silent
 //	voter 1 end=100 fetched=0 caughtup=0 dir=1     milliseconds ago
 //	observer 5 ...
 //	topic orders min=2
@@ -44,6 +45,23 @@ func TestCluster(t *testing.T) {
 			env.Dial = s.dial
 			return w.result(cli.New(programs(&w.out), env).Run(t.Context(), args[1:]))
 		})
+	})
+}
+
+// A quorum without a majority leaves its question open; brokers that live are not
+// called dead for it.
+func TestClusterWithoutMajority(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScripted(t, "node 1\nnode 2\nnode 3 silent\nquorum silent\ndir 1 /data\ndir 2 /data\ntopic orders min=2\npartition leader=1 replicas=1,2,3 isr=1,2,3")
+		w := &world{env: map[string]string{"STROM_BOOTSTRAP": "node1:9092"}}
+		env := w.environment()
+		env.Dial = s.dial
+		code := cli.New(programs(&w.out), env).Run(t.Context(), []string{"cluster", "health"})
+		for _, want := range []string{"the metadata quorum does not answer (nothing within 5s)", "problem: node 3 cannot be reached from here"} {
+			if !strings.Contains(w.out.String(), want) {
+				t.Errorf("exit code %d, no %q in\n%s", code, want, w.result(code))
+			}
+		}
 	})
 }
 
@@ -71,6 +89,7 @@ type scripted struct {
 	topics      []scriptedTopic
 	dirs        map[int32][]kmsg.DescribeLogDirsResponseDir
 	quorum      kmsg.DescribeQuorumResponseTopicPartition
+	noMajority  bool // what is asked of the quorum is not answered, nor what comes after on the connection
 	nodes       []kmsg.DescribeQuorumResponseNode
 	unsupported map[kmsg.Key]bool
 }
@@ -165,7 +184,7 @@ func (s *scripted) add(f fact) {
 		s.nodes = append(s.nodes, n)
 	case "quorum":
 		s.unsupported[kmsg.DescribeQuorum] = f.has("unsupported")
-		s.quorum.ErrorCode = code(f)
+		s.quorum.ErrorCode, s.noMajority = code(f), f.has("silent")
 		s.quorum.LeaderID, s.quorum.LeaderEpoch, s.quorum.HighWatermark = int32(f.number("leader")), int32(f.number("epoch")), f.number("high")
 	case "voter":
 		s.quorum.CurrentVoters = append(s.quorum.CurrentVoters, f.replica())
@@ -242,6 +261,10 @@ func (s *scripted) serve(conn net.Conn, addr string) {
 			return
 		}
 		key, version := int16(binary.BigEndian.Uint16(frame)), int16(binary.BigEndian.Uint16(frame[2:]))
+		if s.noMajority && kmsg.Key(key) == kmsg.DescribeQuorum {
+			_, _ = io.Copy(io.Discard, conn) // until the client goes
+			return
+		}
 		correlation := frame[4:8]
 		response := s.answer(kmsg.Key(key), addr)
 		if response == nil {

@@ -312,7 +312,9 @@ func (m *Machine) electionOver() {
 	}
 }
 
-// persist writes the election unless the file says the same already.
+// persist writes the election unless the file says the same already. If nothing was
+// said since the last one of the same step, which was then for nobody, one write
+// does for both: to take an epoch up and to vote in it.
 func (m *Machine) persist() {
 	e := Election{
 		Epoch: m.epoch, Leader: m.leader, Voted: m.voted,
@@ -320,6 +322,16 @@ func (m *Machine) persist() {
 	}
 	if !e.equal(m.stored) {
 		m.stored = e
+		for i := len(m.out) - 1; i >= 0; i-- {
+			if _, ok := m.out[i].(Changed); ok {
+				continue
+			}
+			if _, ok := m.out[i].(Persist); ok {
+				m.out[i] = Persist{e}
+				return
+			}
+			break
+		}
 		m.emit(Persist{e})
 	}
 }

@@ -37,6 +37,12 @@ func TestControllerOfApacheKafka(t *testing.T) {
 	live(t, c)
 }
 
+// TestQuorumOfApacheKafka: three controllers of Apache Kafka, each of which is killed in turn, and a Strom broker.
+func TestQuorumOfApacheKafka(t *testing.T) {
+	c := newCluster(t, controller(101, kafka), controller(102, kafka), controller(103, kafka), broker(1, kafka), broker(2, kafka), broker(3, strom))
+	live(t, c)
+}
+
 // TestThreeNodes: three Strom nodes, brokers and controllers at once, by the same measure, and Kafka's verifiable producer.
 func TestThreeNodes(t *testing.T) {
 	c := newCluster(t, combined(1, strom), combined(2, strom), combined(3, strom))
@@ -58,6 +64,9 @@ func live(t *testing.T, c *cluster) {
 		l.add(topic, c.produce(topic, len(ids), recordsEach))
 	}
 	c.verify(l)
+	transactions := ledger{}
+	c.coordinators(transactions, ids)
+	c.killControllers(l, ids)
 	for _, id := range ids {
 		c.kill(id)
 		c.awaitBrokers(c.running()...)
@@ -73,8 +82,28 @@ func live(t *testing.T, c *cluster) {
 		}
 		c.verify(l)
 	}
+	c.coordinators(transactions, ids)
 	c.verifyReplicas(l, ids)
+	for topic := range transactions {
+		c.verifyFiles(topic, placed(ids))
+	}
 	c.leave(l, ids[len(ids)-1])
+}
+
+// killControllers kills each controller of a quorum in turn, and has topics created without it.
+func (c *cluster) killControllers(l ledger, ids []int32) {
+	c.t.Helper()
+	for _, n := range c.nodes {
+		if n.isBroker() || c.majority() == c.runningVoters() {
+			continue
+		}
+		c.kill(n.id)
+		topic := fmt.Sprintf("without-%d", n.id)
+		c.createOn(ids[int(n.id)%len(ids)], topic, placed(ids))
+		l.add(topic, c.produce(topic, len(ids), recordsEach))
+		c.start(n.id)
+	}
+	c.verify(l)
 }
 
 // awaitInSync waits until every broker says that every replica is in sync.

@@ -81,7 +81,7 @@ func newMixed(t *testing.T, dynamic bool) *mixed {
 			t.Fatal(err)
 		}
 		args := append([]string{"storage", "format", "-t", clusterID, "-c", v.file}, format...)
-		for _, f := range []string{"group.version=0", "transaction.version=0", "share.version=0", "streams.version=0"} {
+		for _, f := range []string{"share.version=0", "streams.version=0"} {
 			args = append(args, "--feature", f)
 		}
 		if out, err := exec.Command(v.program, args...).CombinedOutput(); err != nil {
