@@ -39,7 +39,9 @@ func startCluster(t *testing.T, o brokertest.Options) *cluster {
 	var cancel context.CancelFunc
 	c.ctx, cancel = context.WithTimeout(t.Context(), 100*time.Second)
 	t.Cleanup(cancel)
-	c.client = c.Client(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.UnknownTopicRetries(-1))
+	// For some requests the client keeps a coordinator that is gone until the metadata
+	// do not name that node any more.
+	c.client = c.Client(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.UnknownTopicRetries(-1), kgo.MetadataMaxAge(time.Second))
 	c.admin = kadm.NewClient(c.client)
 	return c
 }
