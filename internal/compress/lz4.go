@@ -16,13 +16,14 @@ import (
 //
 // little-endian. FLG says version 1 and independent blocks, BD blocks of 64 KiB;
 // the checksum is the second byte of xxHash32 over FLG and BD. Reading also takes
-// what the format has besides: larger and dependent blocks, checksums, sizes.
+// what the format has besides: larger blocks, checksums, sizes. It refuses blocks
+// that depend on each other, as Apache Kafka does: no Java client reads them, and a
+// consumer would be stuck at a batch of them.
 var lz4Header = []byte{0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82}
 
 const (
-	lz4Block   = 64 << 10
-	lz4Stored  = 1 << 31
-	lz4History = 64 << 10 // how far a dependent block looks back
+	lz4Block  = 64 << 10
+	lz4Stored = 1 << 31
 
 	flgVersion         = 0x40
 	flgIndependent     = 0x20
@@ -34,9 +35,10 @@ const (
 )
 
 var (
-	errLZ4Header   = errors.New("not an lz4 frame header")
-	errLZ4Block    = errors.New("block length does not fit")
-	errLZ4Checksum = errors.New("checksum differs")
+	errLZ4Header    = errors.New("not an lz4 frame header")
+	errLZ4Dependent = errors.New("blocks that depend on each other are not supported")
+	errLZ4Block     = errors.New("block length does not fit")
+	errLZ4Checksum  = errors.New("checksum differs")
 )
 
 var (
@@ -96,6 +98,9 @@ func readLZ4Header(src []byte) (f lz4Frame, rest []byte, err error) {
 	f.flags = src[4]
 	if f.flags>>6 != flgVersion>>6 || f.flags&(flgReserved|flgDictionary) != 0 {
 		return f, nil, errLZ4Header
+	}
+	if f.flags&flgIndependent == 0 {
+		return f, nil, errLZ4Dependent
 	}
 	size := src[5] >> 4 & 7
 	if size < 4 || src[5]&0x8f != 0 {
@@ -178,11 +183,7 @@ func (f lz4Frame) appendBlock(dst []byte, start int, block []byte, stored bool, 
 		dst = room(dst, max(limit, min(cap(dst), left)))
 	}
 	at := len(dst)
-	var history []byte
-	if f.flags&flgIndependent == 0 {
-		history = dst[max(start, at-lz4History):at]
-	}
-	n, err := lz4.UncompressBlockWithDict(block, dst[at:at+limit:at+limit], history)
+	n, err := lz4.UncompressBlock(block, dst[at:at+limit:at+limit])
 	switch {
 	case err != nil && limit == left && limit < f.blockSize:
 		return dst, ErrTooLarge // or corrupt: the decoder does not tell them apart

@@ -41,7 +41,11 @@ func everyClient() []kafkaClient {
 		return all
 	}
 	for _, release := range []string{"2.1.1", "2.8.2", "3.9.1"} {
-		all = append(all, &script{title: "java-" + release, nullHeaders: true, protocols: classic, idempotent: true, transacts: true,
+		protocols := classic
+		if release == "3.9.1" {
+			protocols = both
+		}
+		all = append(all, &script{title: "java-" + release, nullHeaders: true, protocols: protocols, idempotent: true, transacts: true,
 			command: javaCommand("target/java-" + release + "/*")})
 	}
 	return append(all,
@@ -53,7 +57,7 @@ func everyClient() []kafkaClient {
 
 // javaCommand is the command line of Java's clients over the jars of a release.
 func javaCommand(jars string) []string {
-	return []string{"java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", javaClasses + ":" + jars, "Client"}
+	return []string{"java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.configurationFile=../kafka/log4j2.yaml", "-cp", javaClasses + ":" + jars, "Client"}
 }
 
 // TestMatrix lets every client write with every compression, and every client read all of it.

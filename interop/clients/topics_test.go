@@ -63,7 +63,7 @@ func TestFreshTopics(t *testing.T) {
 					createRaw(t, conn, topic)
 				}
 				awaitLeader(t, conn, topic)
-				if code := produceOnce(t, conn, topic); code != 0 {
+				if code := produceOnce(t, conn, topic, oneRecord("first")); code != 0 {
 					refused[kerr.ErrorForCode(code).Error()]++
 				}
 			}
@@ -123,7 +123,7 @@ func awaitLeader(t *testing.T, conn *raw.Conn, topic string) {
 	t.Fatalf("%s has no leader", topic)
 }
 
-func produceOnce(t *testing.T, conn *raw.Conn, topic string) int16 {
+func produceOnce(t *testing.T, conn *raw.Conn, topic string, batch []byte) int16 {
 	t.Helper()
 	req := kmsg.NewPtrProduceRequest()
 	req.SetVersion(9)
@@ -131,7 +131,7 @@ func produceOnce(t *testing.T, conn *raw.Conn, topic string) int16 {
 	one := kmsg.NewProduceRequestTopic()
 	one.Topic = topic
 	partition := kmsg.NewProduceRequestTopicPartition()
-	partition.Records = oneRecord("first")
+	partition.Records = batch
 	one.Partitions = append(one.Partitions, partition)
 	req.Topics = append(req.Topics, one)
 	_, resp, err := conn.Do(req)

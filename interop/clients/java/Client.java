@@ -149,7 +149,7 @@ public final class Client {
         try (KafkaConsumer<byte[], byte[]> consumer = consumer(server, config)) {
             if (!topic.startsWith("^")) {
                 consumer.subscribe(List.of(topic));
-            } else if (protocol.equals("classic")) {
+            } else if (protocol.equals("classic") || !serverSide()) {
                 consumer.subscribe(Pattern.compile(topic));
             } else {
                 ServerSide.subscribe(consumer, topic);
@@ -167,6 +167,16 @@ public final class Client {
                     System.out.println(JSON.createObjectNode().set("assigned", names));
                 }
             }
+        }
+    }
+
+    /** Releases before 4.0 resolve expressions themselves, with either protocol. */
+    private static boolean serverSide() {
+        try {
+            Class.forName("org.apache.kafka.clients.consumer.SubscriptionPattern");
+            return true;
+        } catch (ClassNotFoundException e) {
+            return false;
         }
     }
 
