@@ -137,7 +137,7 @@ func (m *Machine) response(e Response) {
 	case *wire.VoteResponse:
 		good = m.voteResponse(one, body)
 	case *wire.BeginQuorumEpochResponse:
-		good = m.beginResponse(body)
+		good = m.beginResponse(one, body)
 	case *wire.EndQuorumEpochResponse:
 		good = m.endResponse(one, body)
 	case *wire.UpdateRaftVoterResponse:

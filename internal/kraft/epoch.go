@@ -63,6 +63,9 @@ func (m *Machine) handleBegin(r Request, q *wire.BeginQuorumEpochRequest) {
 	if err == nil && !m.isMe(q.VoterID, p.VoterDirectoryID) {
 		err = kerr.InvalidVoterKey
 	}
+	if err == nil && m.role == Follower && m.leader == n.leader && m.log.syncing {
+		m.heardFromLeader() // which it does not ask for as long as the sync takes
+	}
 	leader, at := m.namedLeader(r.Listener)
 	out.Topics = []wire.BeginQuorumEpochResponseTopic{{TopicName: model.MetadataTopic, Partitions: []wire.BeginQuorumEpochResponsePartition{
 		{ErrorCode: code(err), LeaderID: int32(leader), LeaderEpoch: int32(m.epoch)}}}}
@@ -84,7 +87,9 @@ func (m *Machine) toldByLeader(n named) *kerr.Error {
 	return nil
 }
 
-func (m *Machine) beginResponse(r *wire.BeginQuorumEpochResponse) bool {
+// beginResponse counts a voter that follows as one that has fetched: its disk may
+// take so long that it does not.
+func (m *Machine) beginResponse(from call, r *wire.BeginQuorumEpochResponse) bool {
 	if r.ErrorCode != 0 || len(r.Topics) != 1 || len(r.Topics[0].Partitions) != 1 {
 		return false
 	}
@@ -93,7 +98,11 @@ func (m *Machine) beginResponse(r *wire.BeginQuorumEpochResponse) bool {
 	for _, e := range r.NodeEndpoints {
 		n.at(m.cfg.Listener, e.NodeID, e.Host, int32(e.Port))
 	}
-	return m.learn(n) != useless
+	o := m.learn(n)
+	if o == proceed && m.role == Leader {
+		m.countFetched(Replica{from.to.ID, m.log.voters().directory(from.to.ID)})
+	}
+	return o != useless
 }
 
 // successors are the other voters, the one whose log is longest first.

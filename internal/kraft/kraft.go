@@ -36,6 +36,8 @@
 //   - A voter asks for pre-votes with them, and stands for election without any: a
 //     vote that it was given in an epoch is given again after its crash, when its
 //     log may be shorter than what was voted for.
+//   - A voter that syncs is not given up for its silence, nor gives up its leader:
+//     BeginQuorumEpoch and its answer tell them of each other.
 //   - A voter judges candidates by all that it has, synced or not. That is more
 //     than it ever acknowledged.
 //   - The election file is another matter: it is on disk before anything is said

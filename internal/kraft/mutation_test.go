@@ -68,7 +68,7 @@ func TestMutations(t *testing.T) {
 	for _, m := range mutations {
 		t.Run(strings.ReplaceAll(m.name, " ", "_"), func(t *testing.T) {
 			overlay := mutate(t, here, m.edits)
-			out, err := exec.Command("go", "test", "-overlay", overlay, "-run", "^TestSimulation(OfVoters|OfDisks)?$", "-timeout", "120s", ".", "-args", "-seeds", "500").CombinedOutput()
+			out, err := exec.Command("go", "test", "-overlay", overlay, "-run", "^TestSimulation(OfVoters|OfDisks)?$", "-timeout", "300s", ".", "-args", "-seeds", "500").CombinedOutput()
 			if err == nil {
 				t.Fatalf("nobody noticed")
 			}

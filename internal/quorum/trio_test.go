@@ -316,6 +316,35 @@ func TestTrioSlowLeader(t *testing.T) {
 	})
 }
 
+// TestTrioSlowFollowers: a leader whose followers sync for ten seconds, and do not
+// fetch meanwhile, is told by BeginQuorumEpoch that they follow, and they that it
+// leads. It goes on in its epoch.
+func TestTrioSlowFollowers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := newTrio(t)
+		leader := c.active()
+		if err := c.seats[leader].node.register(); err != nil {
+			t.Fatal(err)
+		}
+		c.create("before")
+		before, _ := c.seats[leader].node.Status()
+		for id, s := range c.seats {
+			if id != leader {
+				s.syncs.Store(int64(10 * time.Second))
+			}
+		}
+		c.create("during")
+		if after, _ := c.seats[leader].node.Status(); c.active() != leader || after.Epoch != before.Epoch {
+			t.Errorf("node %d leads epoch %d, %d did in %d", c.active(), after.Epoch, leader, before.Epoch)
+		}
+		for _, s := range c.seats {
+			s.syncs.Store(0)
+		}
+		c.mustAgree("before", "during")
+		c.end()
+	})
+}
+
 // TestTrioPowerLossOfSlowLeader: what was committed without the leader's disk is
 // there although it loses its power, and the leader takes it from the others.
 func TestTrioPowerLossOfSlowLeader(t *testing.T) {
