@@ -81,7 +81,7 @@ func (m *Machine) fetch() {
 	if f.blocked || m.calls.fetching() {
 		return
 	}
-	if m.cfg.Controller && m.log.synced < m.log.end {
+	if m.cfg.Controller && (m.log.syncing || m.log.synced < m.log.end) {
 		m.sync()
 		return
 	}

@@ -27,7 +27,7 @@ var mutations = []struct {
 	{"the leader counts what it has not synced", []string{"MajorityReachedHighWatermark"}, []edit{
 		{"leader.go", "return m.log.synced\n", "return m.log.end\n"}}},
 	{"a follower acknowledges what it has not synced", []string{"MajorityReachedHighWatermark"}, []edit{
-		{"follow.go", "if m.cfg.Controller && m.log.synced < m.log.end {", "m.sync()\n	if false {"},
+		{"follow.go", "if m.cfg.Controller && (m.log.syncing || m.log.synced < m.log.end) {", "m.sync()\n	if false {"},
 		{"follow.go", "|| m.log.syncing {", "{"},
 		{"log.go", "	assert.That(!l.syncing, \"truncation to %d during a sync\", end)\n", ""},
 		{"log.go", "	assert.That(!l.syncing, \"snapshot %s installed during a sync\", s)\n", "	assert.That(true, \"\")\n"}}},
