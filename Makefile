@@ -46,6 +46,11 @@ interop: build ## test with foreign clients and with Apache Kafka itself, instal
 interop-all: build ## the same, with every mixed cluster and Apache Kafka's own tests of several nodes
 	@interop/run bin/strom all
 
+.PHONY: kafka-tests
+KAFKATESTS ?= @one-broker
+kafka-tests: build ## Apache Kafka's own tests against bin/strom, in both layouts (KAFKATESTS='@cluster CLASS ...')
+	@LAYOUT=$${LAYOUT:-both} interop/kafka/run bin/strom $(KAFKATESTS)
+
 .PHONY: bench
 bench: build ## measure against Apache Kafka, side by side, as ratios
 	@$(GO) run ./bench
