@@ -56,14 +56,16 @@ func answerMove(response *wire.AlterReplicaLogDirsResponse, topic string, index 
 
 func (h *AlterReplicaLogDirs) move(name model.Partition, path string) error {
 	img := h.View.Image()
-	for _, d := range h.Partitions.Dirs() {
-		if d.Path() == path && isCordoned(img, h.NodeID, d.ID()) {
-			return kerr.InvalidReplicaAssignment.With("log directory %s is cordoned", path)
-		}
+	to, err := h.Partitions.Destination(path)
+	if err != nil {
+		return err
+	}
+	if isCordoned(img, h.NodeID, to.ID()) {
+		return kerr.InvalidReplicaAssignment.With("log directory %s is cordoned", path)
 	}
 	topic := img.Topic(name.Topic)
-	if topic == nil {
-		return kerr.ReplicaNotAvailable.With("this broker has no replica of the partition")
+	if topic == nil || img.Partition(topic.ID, name.Index) == nil {
+		return kerr.UnknownTopicOrPartition
 	}
 	return h.Partitions.Move(topic.ID, name.Index, path)
 }
