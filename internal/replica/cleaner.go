@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -219,10 +220,46 @@ func (c *cleaner) failed(p *Partition, err error, config CleanerConfig) {
 	case isDisk(err):
 		p.dir.fail(fmt.Errorf("clean %s: %w", p, err))
 	default:
-		c.set.o.Logger.Error("log cannot be cleaned and is set aside; it goes on to be written and read", "partition", p.name, "dir", p.dir.path, "err", err)
 		c.aside[p] = err
+		partitions, bytes := c.asideIn(p.dir)
+		c.set.o.Logger.Error("log cannot be cleaned and is set aside; it goes on to be written and read", "partition", p.name, "dir", p.dir.path, "err", err,
+			"to do", uncleanableAdvice, "uncleanable partitions in dir", len(partitions), "uncleanable bytes in dir", bytes)
 	}
 }
+
+// uncleanableAdvice stands beside every log that is set aside.
+const uncleanableAdvice = "err names the file; if another replica is in sync, stop this broker, remove the partition's directory and start: " +
+	"it is fetched anew; else copy what can be read to another topic. A restart tries to clean it again"
+
+// asideIn are the partitions of a directory that are set aside, which Kafka counts as
+// uncleanable-partitions-count, and the bytes of their logs. Needs mu.
+func (c *cleaner) asideIn(d *Dir) (partitions []string, bytes int64) {
+	for p := range c.aside {
+		if p.dir == d {
+			partitions = append(partitions, p.name.String())
+			bytes += p.log.Size()
+		}
+	}
+	slices.Sort(partitions)
+	return partitions, bytes
+}
+
+// remind tells again which logs are set aside: they grow without bound, and the line
+// that said why may be days old.
+func (c *cleaner) remind() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, d := range c.set.dirs {
+		partitions, bytes := c.asideIn(d)
+		if n := len(partitions); n > 0 {
+			c.set.o.Logger.Error("logs are not cleaned since they were set aside", "dir", d.path, "uncleanable partitions in dir", n,
+				"uncleanable bytes in dir", bytes, "partitions", partitions[:min(n, remindedOf)], "to do", uncleanableAdvice)
+		}
+	}
+}
+
+// remindedOf bounds how many partitions one line names.
+const remindedOf = 20
 
 // Uncleanable are the partitions that compaction has set aside, and why.
 func (s *Set) Uncleanable() map[model.Partition]error {

@@ -1,9 +1,12 @@
 package replica_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -44,6 +47,7 @@ type cleaning struct {
 	*replicatest.Node
 	t    *testing.T
 	disk *vfs.Faulty
+	logs bytes.Buffer // to be read once it has ended
 	stop context.CancelFunc
 	ran  chan error
 }
@@ -52,6 +56,7 @@ func startCleaning(t *testing.T, config replica.CleanerConfig) *cleaning {
 	c := &cleaning{t: t, disk: vfs.NewFaulty(vfs.NewMem(), nil), ran: make(chan error, 1)}
 	c.Node = replicatest.New(t, compacted())
 	o := c.Options(c.disk, "data")
+	o.Logger = slog.New(slog.NewTextHandler(&c.logs, nil))
 	o.Cleaner = func(*metadata.Image) replica.CleanerConfig { return config }
 	c.Open(o)
 	return c
@@ -191,7 +196,18 @@ func TestUncleanableLogIsSetAside(t *testing.T) {
 			t.Error("the other log is not cleaned")
 		}
 		c.fill(broken, 1, 1)
+		time.Sleep(2 * time.Hour)
 		c.end()
+		// Told once with the file, the count and the bytes of its directory, and then
+		// again every hour.
+		told := regexp.MustCompile(`level=ERROR msg="log cannot be cleaned.* partition=broken-0 .*broken-0/00000000000000000000.log.* "to do"=".*" "uncleanable partitions in dir"=1 "uncleanable bytes in dir"=\d+`)
+		if n := len(told.FindAllString(c.logs.String(), -1)); n != 1 {
+			t.Errorf("told %d times: %s", n, c.logs.String())
+		}
+		again := regexp.MustCompile(`level=ERROR msg="logs are not cleaned.* dir=data "uncleanable partitions in dir"=1 .*partitions=\[broken-0\]`)
+		if n := len(again.FindAllString(c.logs.String(), -1)); n != 2 {
+			t.Errorf("reminded %d times: %s", n, c.logs.String())
+		}
 	})
 }
 

@@ -25,6 +25,9 @@ const hunger = time.Second
 // reaping is how often files are looked for whose file.delete.delay.ms is over.
 const reaping = 10 * time.Second
 
+// reminding is how often it is told which logs are not cleaned.
+const reminding = time.Hour
+
 // soonest keeps an interval of 0 from taking all of a processor.
 const soonest = 10 * time.Millisecond
 
@@ -48,6 +51,7 @@ func (s *Set) Run(ctx context.Context) error {
 		{s.o.Retention, start.Add(s.o.FirstRetention), s.retain},
 		{check, start.Add(check), s.expireProducers},
 		{reaping, start.Add(reaping), s.reap},
+		{reminding, start.Add(reminding), s.cleaner.remind},
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()

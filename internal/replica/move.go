@@ -63,7 +63,7 @@ var (
 func (s *Set) Move(topic model.TopicID, index int32, dir string) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
-	to, err := s.destination(dir)
+	to, err := s.Destination(dir)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,8 @@ func (s *Set) Move(topic model.TopicID, index int32, dir string) error {
 	return nil
 }
 
-func (s *Set) destination(path string) (*Dir, error) {
+// Destination is the log directory at a path, if a replica can move there.
+func (s *Set) Destination(path string) (*Dir, error) {
 	i := slices.IndexFunc(s.dirs, func(d *Dir) bool { return d.path == path })
 	if i < 0 {
 		return nil, kerr.LogDirNotFound.With("log directory %s is not among this broker's", path)

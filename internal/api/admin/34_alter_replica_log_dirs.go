@@ -54,14 +54,17 @@ func answerMove(response *wire.AlterReplicaLogDirsResponse, topic string, index 
 }
 
 func (h *AlterReplicaLogDirs) move(name model.Partition, path string) error {
-	for _, d := range h.Partitions.Dirs() {
-		if d.Path() == path && d.Cordoned() {
-			return kerr.InvalidReplicaAssignment.With("log directory %s is cordoned", path)
-		}
+	img := h.View.Image()
+	to, err := h.Partitions.Destination(path)
+	if err != nil {
+		return err
 	}
-	topic := h.View.Image().Topic(name.Topic)
-	if topic == nil {
-		return kerr.ReplicaNotAvailable.With("this broker has no replica of the partition")
+	if to.Cordoned() {
+		return kerr.InvalidReplicaAssignment.With("log directory %s is cordoned", path)
+	}
+	topic := img.Topic(name.Topic)
+	if topic == nil || img.Partition(topic.ID, name.Index) == nil {
+		return kerr.UnknownTopicOrPartition
 	}
 	return h.Partitions.Move(topic.ID, name.Index, path)
 }
