@@ -82,7 +82,8 @@ type node struct {
 	controllerRoutes *server.Routes
 	heartbeats       *liveness.Watch
 
-	incarnation  model.UUID   // of this life of the broker
+	incarnation  model.UUID // of this life of the broker
+	topicConfigs topicConfigs
 	replicas     *replica.Set // the rest is nil without the broker role
 	coordinators []*coordinator.Set
 	groups       *coordinator.Set // one of them

@@ -120,6 +120,10 @@ func (n *node) caughtUp(img *metadata.Image) bool {
 // topicConfig is what is in force for a topic on this broker: the topic's own
 // settings over the dynamic ones of the broker and the cluster, over the file.
 func (n *node) topicConfig(img *metadata.Image, topic string) replica.TopicConfig {
+	return n.topicConfigs.of(img, topic, func() replica.TopicConfig { return n.makeTopicConfig(img, topic) })
+}
+
+func (n *node) makeTopicConfig(img *metadata.Image, topic string) replica.TopicConfig {
 	values, err := n.dynamicValues(img)
 	if err != nil {
 		n.log.Error("dynamic configuration is not valid and not in force", "error", err)
