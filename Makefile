@@ -74,8 +74,9 @@ torture: build ## break a cluster of processes while clients write and read (TOR
 
 .PHONY: sim
 SEEDS ?= 3
-sim: ## simulate clusters under faults on virtual time, SEEDS of each kind (3)
-	@$(GO) test $(BUBBLES) ./internal/simtest -run 'TestSimulation|TestThreeNodes' -timeout 1h -args -seeds $(SEEDS)
+FIRST ?= 1
+sim: ## simulate clusters under faults on virtual time, SEEDS of each kind (3), from seed FIRST on (1)
+	@$(GO) test $(BUBBLES) ./internal/simtest -run 'TestSimulation|TestThreeNodes' -timeout 1h -args -seeds $(SEEDS) -seed $(FIRST)
 
 .PHONY: gobench
 gobench: ## run the Go benchmarks of the hot paths

@@ -202,8 +202,8 @@ func status(r *history.Report) int {
 func minimum(length time.Duration) history.Minimum {
 	seconds := int(length / time.Second)
 	return history.Minimum{Acknowledged: max(100, 50*seconds), Read: max(200, 100*seconds), Faults: max(1, seconds/15),
-		Committed: max(20, seconds), Copied: max(50, 3*seconds),
-		Groups: len(groups), Given: max(4, seconds/5), Saved: max(20, seconds)}
+		Committed: max(20, seconds/2), Copied: max(50, 3*seconds),
+		Groups: len(groups), Given: max(4, seconds/20), Saved: max(20, seconds)}
 }
 
 func torture(o *options) int {

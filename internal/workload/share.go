@@ -116,9 +116,10 @@ func (s *sharer) share(ctx context.Context) {
 	defer s.client.AllowRebalance()
 	waiting, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	op := history.Op{Kind: history.Poll, Client: s.life, Group: s.group.Name, Begin: o.Record.Now()}
 	fetches := s.client.PollRecords(waiting, 1000)
-	op.End = o.Record.Now()
+	// While it waited partitions may have come and gone; from here on they may not.
+	now := o.Record.Now()
+	op := history.Op{Kind: history.Poll, Client: s.life, Group: s.group.Name, Begin: now, End: now}
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 		if r := readOf(f); len(r.Offsets) > 0 && s.has[r.Partition] {
 			op.Reads = append(op.Reads, r)

@@ -68,7 +68,7 @@ func startTrio(t *testing.T) *trio {
 			t.Fatal(err)
 		}
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(c.seeds...), kgo.MetadataMaxAge(time.Second), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.seeds...), kgo.MetadataMaxAge(time.Second), kgo.MetadataMinAge(50*time.Millisecond), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		t.Fatal(err)
 	}
