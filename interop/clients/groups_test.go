@@ -32,6 +32,7 @@ func TestGroups(t *testing.T) {
 		}
 		for _, protocol := range c.groupProtocols() {
 			t.Run(c.name()+"/"+protocol, func(t *testing.T) {
+				t.Parallel()
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				topic := "group-" + c.name() + "-" + protocol
@@ -127,6 +128,7 @@ func TestCopies(t *testing.T) {
 			continue
 		}
 		t.Run(c.name(), func(t *testing.T) {
+			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			from, to := "copy-from-"+c.name(), "copy-to-"+c.name()
@@ -173,6 +175,7 @@ func TestTransactions(t *testing.T) {
 			continue
 		}
 		t.Run(c.name(), func(t *testing.T) {
+			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			topic := "txn-" + c.name()
