@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -24,16 +23,6 @@ const (
 	metricsTool      = "org.apache.kafka.tools.ClientMetricsCommand"
 	copierTool       = "org.apache.kafka.tools.TransactionalMessageCopier"
 )
-
-// matches wants a regular expression to match somewhere.
-func matches(t *testing.T, text string, patterns ...string) {
-	t.Helper()
-	for _, p := range patterns {
-		if !regexp.MustCompile("(?m)" + p).MatchString(text) {
-			t.Errorf("%s is not in:\n%s", p, text)
-		}
-	}
-}
 
 // alone runs one of Kafka's programs in a JVM of its own: it ends the JVM itself.
 func alone(t *testing.T, class string, args ...string) string {

@@ -138,6 +138,34 @@ func (franz) transact(ctx context.Context, server, id, topic string, records []*
 	return nil
 }
 
+func (franz) copy(ctx context.Context, server, id, group string, count int, from, to string) error {
+	session, err := kgo.NewGroupTransactSession(append(franzMember(server, group, "classic", from), kgo.TransactionalID(id), kgo.RequireStableFetchOffsets(),
+		kgo.DefaultProduceTopic(to), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	for left, abort := count, true; left > 0; abort = !abort {
+		fetches := session.PollRecords(ctx, 10)
+		if err := errors.Join(fetches.Err(), ctx.Err()); err != nil {
+			return err
+		}
+		if err := session.Begin(); err != nil {
+			return err
+		}
+		fetches.EachRecord(func(r *kgo.Record) { session.Produce(ctx, toFranz(franzRecord(r)), nil) })
+		// What is aborted is read again.
+		committed, err := session.End(ctx, kgo.TransactionEndTry(!abort))
+		if err != nil {
+			return err
+		}
+		if committed {
+			left -= fetches.NumRecords()
+		}
+	}
+	return nil
+}
+
 func toFranz(r *record) *kgo.Record {
 	one := &kgo.Record{Key: plain(r.Key), Value: plain(r.Value), Timestamp: time.UnixMilli(r.Time)}
 	for _, h := range r.Headers {

@@ -32,6 +32,7 @@ func TestGroups(t *testing.T) {
 		}
 		for _, protocol := range c.groupProtocols() {
 			t.Run(c.name()+"/"+protocol, func(t *testing.T) {
+				t.Parallel()
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				topic := "group-" + c.name() + "-" + protocol
@@ -115,6 +116,55 @@ type transactClient interface {
 	kafkaClient
 	transactional() bool
 	transact(ctx context.Context, server, id, topic string, records []*record) error
+	// copy reads FROM in a group and writes TO, with the offsets in the same transactions.
+	copy(ctx context.Context, server, id, group string, count int, from, to string) error
+}
+
+// TestCopies: what is read, written and committed in transactions, of which half are aborted, is there once.
+func TestCopies(t *testing.T) {
+	for _, c := range everyClient() {
+		c, ok := c.(transactClient)
+		if !ok || !c.transactional() {
+			continue
+		}
+		t.Run(c.name(), func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			from, to := "copy-from-"+c.name(), "copy-to-"+c.name()
+			create(t, shared.Addr, from, 1)
+			create(t, shared.Addr, to, 1)
+			records := c.records()
+			if _, err := (franz{}).produce(ctx, shared.Addr, from, "none", records); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.copy(ctx, shared.Addr, from, from, len(records), from, to); err != nil {
+				t.Fatal(err)
+			}
+			read, err := (franz{}).consume(ctx, shared.Addr, []string{to})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range append(read, records...) {
+				r.Offset = 0 // markers take offsets of their own
+			}
+			if why := differs(records, read, exactly); why != "" {
+				t.Error(why)
+			}
+			client, err := kgo.NewClient(kgo.SeedBrokers(shared.Addr))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			offsets, err := kadm.NewClient(client).FetchOffsets(ctx, from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if at, ok := offsets.Lookup(from, 0); !ok || at.At != int64(len(records)) {
+				t.Errorf("the group has committed %d of %d", at.At, len(records))
+			}
+		})
+	}
 }
 
 // TestTransactions: who reads committed records alone sees the transactions that were committed, in order.
@@ -125,6 +175,7 @@ func TestTransactions(t *testing.T) {
 			continue
 		}
 		t.Run(c.name(), func(t *testing.T) {
+			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			topic := "txn-" + c.name()

@@ -139,6 +139,11 @@ func (javaClient) transact(_ context.Context, server, id, topic string, records 
 	return err
 }
 
+func (javaClient) copy(_ context.Context, server, id, group string, count int, from, to string) error {
+	_, err := client("", "copy", server, id, group, strconv.Itoa(count), from, to)
+	return err
+}
+
 func client(in string, args ...string) (string, error) {
 	j, err := java()
 	if err != nil {

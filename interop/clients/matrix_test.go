@@ -63,7 +63,7 @@ func javaCommand(jars string) []string {
 // TestMatrix lets every client write with every compression, and every client read all of it.
 func TestMatrix(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
+	t.Cleanup(cancel) // when the readers have read
 	var topics []string
 	wrote := map[string][]*record{}
 	for _, c := range everyClient() {
@@ -87,6 +87,7 @@ func TestMatrix(t *testing.T) {
 	}
 	for _, c := range everyClient() {
 		t.Run("read/"+c.name(), func(t *testing.T) {
+			t.Parallel()
 			all, err := c.consume(ctx, shared.Addr, topics)
 			if err != nil {
 				t.Fatal(err)

@@ -63,6 +63,11 @@ func (s *script) transact(ctx context.Context, server, id, topic string, records
 	return err
 }
 
+func (s *script) copy(ctx context.Context, server, id, group string, count int, from, to string) error {
+	_, err := execute(ctx, "", append(slices.Clone(s.command), "copy", server, id, group, strconv.Itoa(count), from, to)...)
+	return err
+}
+
 func (s *script) produce(ctx context.Context, server, topic, codec string, records []*record) ([]int64, error) {
 	out, err := execute(ctx, lines(records), append(slices.Clone(s.command), "produce", server, topic, codec)...)
 	if err != nil || s.noOffsets {

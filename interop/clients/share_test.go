@@ -134,6 +134,7 @@ func left(t *testing.T, ctx context.Context, m *sharing) {
 // TestSharing: a member has all partitions, shares them with a second one, and has them again when that has left; what is
 // written in each of these times is read once.
 func TestSharing(t *testing.T) {
+	t.Parallel()
 	for _, c := range everyClient() {
 		c, ok := c.(sharingClient)
 		if !ok {
@@ -219,6 +220,7 @@ func members(t *testing.T, ctx context.Context, group, protocol string, count in
 // to match while it is there. With the newer protocol the coordinator decides, which looks every ten seconds: of those
 // librdkafka is the one that is always run.
 func TestSubscribedByExpression(t *testing.T) {
+	t.Parallel()
 	for _, c := range everyClient() {
 		c, ok := c.(sharingClient)
 		if !ok || !subscribesByExpression(c) {

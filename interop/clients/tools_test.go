@@ -146,6 +146,7 @@ func TestVersionsTool(t *testing.T) {
 
 // TestFiles stops a node that has data of every kind and reads all its files with kafka-dump-log and kafka-metadata-shell.
 func TestFiles(t *testing.T) {
+	t.Parallel()
 	node, err := peer.Start(t.Context(), options(t.TempDir(), map[string]string{
 		"metadata.log.max.record.bytes.between.snapshots": "1", "log.index.interval.bytes": "100",
 	}))

@@ -38,6 +38,12 @@ func run(args []string) error {
 		return c.share(args[0], args[1], args[3])
 	case "transact":
 		return samsa{}.transact(args[0], args[1], args[2])
+	case "copy":
+		count, err := strconv.Atoi(args[3])
+		if err != nil {
+			return err
+		}
+		return samsa{}.copy(args[0], args[1], args[2], count, args[4], args[5])
 	default:
 		return fmt.Errorf("no verb %s", verb)
 	}

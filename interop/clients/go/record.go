@@ -5,6 +5,8 @@
 //	clients CLIENT group SERVER GROUP PROTOCOL COUNT TOPIC  prints COUNT records read in a group, and commits
 //	clients CLIENT share SERVER GROUP PROTOCOL TOPIC        prints what it reads and is assigned until standard input ends
 //	clients sarama transact SERVER ID TOPIC < records       in transactions of ten, of which every other is aborted
+//	clients sarama copy SERVER ID GROUP COUNT FROM TO       ten records at a time with their offsets in a transaction,
+//	                                                        which is aborted and then done again
 //
 // The codec plain is none without idempotence.
 package main

@@ -242,3 +242,74 @@ func (samsa) transact(server, id, topic string) error {
 	}
 	return producer.Close()
 }
+
+func (samsa) copy(server, id, group string, count int, from, to string) error {
+	c := saramaConfig()
+	c.Consumer.Offsets.AutoCommit.Enable = false
+	g, err := sarama.NewConsumerGroup([]string{server}, group, c)
+	if err != nil {
+		return err
+	}
+	p := saramaConfig()
+	p.Producer.Transaction.ID = id
+	producer, err := sarama.NewSyncProducer([]string{server}, p)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	m := &copier{producer: producer, group: group, to: to, left: count, done: cancel}
+	for ctx.Err() == nil {
+		if err := g.Consume(ctx, []string{from}, m); err != nil {
+			return err
+		}
+	}
+	return errors.Join(m.err, producer.Close(), g.Close())
+}
+
+// copier is the one member of its group, of a topic of one partition.
+type copier struct {
+	producer  sarama.SyncProducer
+	group, to string
+	left      int
+	done      func()
+	err       error
+}
+
+func (*copier) Setup(sarama.ConsumerGroupSession) error { return nil }
+
+func (*copier) Cleanup(sarama.ConsumerGroupSession) error { return nil }
+
+func (m *copier) ConsumeClaim(_ sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
+	var ten []*sarama.ConsumerMessage
+	for message := range claim.Messages() {
+		if ten = append(ten, message); len(ten) < min(10, m.left) {
+			continue
+		}
+		m.err = errors.Join(m.transact(ten, m.producer.AbortTxn), m.transact(ten, m.producer.CommitTxn))
+		m.left -= len(ten)
+		ten = nil
+		if m.left == 0 || m.err != nil {
+			m.done()
+			return nil
+		}
+	}
+	return nil
+}
+
+func (m *copier) transact(ten []*sarama.ConsumerMessage, end func() error) error {
+	if err := m.producer.BeginTxn(); err != nil {
+		return err
+	}
+	var all []*sarama.ProducerMessage
+	for _, r := range ten {
+		all = append(all, saramaMessage(m.to, saramaRecord(r)))
+	}
+	if err := m.producer.SendMessages(all); err != nil {
+		return err
+	}
+	if err := m.producer.AddMessageToTxn(ten[len(ten)-1], m.group, nil); err != nil {
+		return err
+	}
+	return end()
+}

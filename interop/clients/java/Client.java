@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
@@ -14,6 +15,7 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 import java.io.IOException;
+import java.lang.reflect.Method;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -29,7 +31,8 @@ import java.util.regex.Pattern;
  * Java's clients, with nothing that those of release 2.1 lack: produce SERVER TOPIC CODEC < records and consume SERVER
  * TOPIC..., both on partition 0; group SERVER GROUP PROTOCOL COUNT TOPIC; transact SERVER ID TOPIC < records, in
  * transactions of ten, of which every other is aborted; share SERVER GROUP PROTOCOL TOPIC, until standard input ends, where
- * a TOPIC that begins with ^ is a regular expression. The codec plain is none without idempotence.
+ * a TOPIC that begins with ^ is a regular expression; copy SERVER ID GROUP COUNT FROM TO, ten records at a time with their
+ * offsets in a transaction, which is aborted and then done again. The codec plain is none without idempotence.
  */
 public final class Client {
 
@@ -48,6 +51,9 @@ public final class Client {
                 break;
             case "share":
                 share(args[1], args[2], args[3], args[4]);
+                break;
+            case "copy":
+                copy(args[1], args[2], args[3], Integer.parseInt(args[4]), args[5], args[6]);
                 break;
             default:
                 transact(args[1], args[2], args[3]);
@@ -210,6 +216,46 @@ public final class Client {
                 }
             }
         }
+    }
+
+    private static void copy(String server, String id, String group, int count, String from, String to) throws Exception {
+        Map<String, Object> config = Map.of("group.id", group, "auto.offset.reset", "earliest", "max.poll.records", 10);
+        try (KafkaConsumer<byte[], byte[]> consumer = consumer(server, config);
+             KafkaProducer<byte[], byte[]> producer = producer(server, Map.of("transactional.id", id))) {
+            producer.initTransactions();
+            consumer.subscribe(List.of(from));
+            for (int left = count; left > 0; ) {
+                List<ProducerRecord<byte[], byte[]>> copies = new ArrayList<>();
+                long next = 0;
+                for (ConsumerRecord<byte[], byte[]> r : consumer.poll(Duration.ofSeconds(1))) {
+                    copies.add(new ProducerRecord<>(to, 0, r.timestamp(), r.key(), r.value(), r.headers()));
+                    next = r.offset() + 1;
+                }
+                for (boolean commit : copies.isEmpty() ? new boolean[0] : new boolean[] {false, true}) {
+                    producer.beginTransaction();
+                    copies.forEach(producer::send);
+                    sendOffsets(producer, Map.of(new TopicPartition(from, 0), new OffsetAndMetadata(next)), consumer, group);
+                    if (commit) {
+                        producer.commitTransaction();
+                    } else {
+                        producer.abortTransaction();
+                    }
+                }
+                left -= copies.size();
+            }
+        }
+    }
+
+    /** Tells who the member is where the release can (KIP-447), and else the group's name, which releases from 4.0 on cannot. */
+    private static void sendOffsets(KafkaProducer<?, ?> producer, Map<TopicPartition, OffsetAndMetadata> offsets, KafkaConsumer<?, ?> consumer,
+                                    String group) throws Exception {
+        for (Method method : KafkaConsumer.class.getMethods()) {
+            if (method.getName().equals("groupMetadata")) {
+                KafkaProducer.class.getMethod("sendOffsetsToTransaction", Map.class, method.getReturnType()).invoke(producer, offsets, method.invoke(consumer));
+                return;
+            }
+        }
+        KafkaProducer.class.getMethod("sendOffsetsToTransaction", Map.class, String.class).invoke(producer, offsets, group);
     }
 
     private static ObjectNode json(ConsumerRecord<byte[], byte[]> record) {

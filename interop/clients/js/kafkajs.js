@@ -1,7 +1,8 @@
 // kafkajs as a client of verbs: produce SERVER TOPIC CODEC < records, consume SERVER TOPIC..., both on partition 0;
 // group SERVER GROUP PROTOCOL COUNT TOPIC; transact SERVER ID TOPIC < records, in transactions of ten, of which every
 // other is aborted; share SERVER GROUP PROTOCOL TOPIC, until standard input ends, where a TOPIC that begins with ^ is a regular
-// expression. The codec plain is none without idempotence. Snappy, lz4 and zstd are plug-ins of kafkajs; these are the plainest there are.
+// expression; copy SERVER ID GROUP COUNT FROM TO, ten records at a time with their offsets in a transaction, which is aborted
+// and then done again. The codec plain is none without idempotence. Snappy, lz4 and zstd are plug-ins of kafkajs; these are the plainest there are.
 const fs = require('fs')
 const { Kafka, CompressionTypes, CompressionCodecs, logLevel } = require('kafkajs')
 const snappy = require('snappyjs')
@@ -149,6 +150,41 @@ async function transact(server, transactionalId, topic) {
   await producer.disconnect()
 }
 
+async function copy(server, transactionalId, groupId, count, from, to) {
+  const kafka = connect(server)
+  const producer = kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1 })
+  await producer.connect()
+  const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 50 })
+  await consumer.connect()
+  await consumer.subscribe({ topics: [from], fromBeginning: true })
+  let left = Number(count)
+  await new Promise((resolve, reject) => {
+    consumer.on(consumer.events.CRASH, e => reject(e.payload.error))
+    consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      eachBatch: async ({ batch, resolveOffset }) => {
+        for (let at = 0; at < batch.messages.length; at += 10) {
+          const ten = batch.messages.slice(at, at + 10)
+          const messages = ten.map(m => ({ partition: 0, timestamp: m.timestamp, key: m.key, value: m.value, headers: m.headers }))
+          const last = ten[ten.length - 1].offset
+          for (const end of ['abort', 'commit']) {
+            const transaction = await producer.transaction()
+            await transaction.send({ topic: to, messages, acks: -1 })
+            await transaction.sendOffsets({ consumerGroupId: groupId, topics: [{ topic: from, partitions: [{ partition: 0, offset: String(Number(last) + 1) }] }] })
+            await transaction[end]()
+          }
+          resolveOffset(last)
+          left -= ten.length
+        }
+        if (left <= 0) resolve()
+      },
+    })
+  })
+  await consumer.disconnect()
+  await producer.disconnect()
+}
+
 zstd.init()
-  .then(() => ({ produce, consume, group, share, transact })[process.argv[2]](...process.argv.slice(3)))
+  .then(() => ({ produce, consume, group, share, transact, copy })[process.argv[2]](...process.argv.slice(3)))
   .catch(e => { console.error(e); process.exit(1) })

@@ -1,6 +1,7 @@
 """librdkafka through confluent-kafka as a client of verbs: produce SERVER TOPIC CODEC < records, consume SERVER TOPIC...;
 group SERVER GROUP PROTOCOL COUNT TOPIC; transact SERVER ID TOPIC < records, in transactions of ten, of which every other is
-aborted; share SERVER GROUP PROTOCOL TOPIC, until standard input ends, where a TOPIC that begins with ^ is a regular expression.
+aborted; share SERVER GROUP PROTOCOL TOPIC, until standard input ends, where a TOPIC that begins with ^ is a regular expression; copy SERVER ID GROUP COUNT FROM TO,
+ten records at a time with their offsets in a transaction, which is aborted and then done again.
 The codec plain is none without idempotence.
 """
 import sys
@@ -89,4 +90,23 @@ def transact(server, transactional_id, topic):
         producer.abort_transaction(30) if at // 10 % 2 else producer.commit_transaction(30)
 
 
-{'produce': produce, 'consume': consume, 'group': group, 'share': share, 'transact': transact}[sys.argv[1]](*sys.argv[2:])
+def copy(server, transactional_id, group_id, count, source, target):
+    consumer = confluent_kafka.Consumer({'bootstrap.servers': server, 'group.id': group_id, 'enable.auto.commit': False, 'auto.offset.reset': 'earliest'})
+    consumer.subscribe([source])
+    producer = confluent_kafka.Producer({'bootstrap.servers': server, 'transactional.id': transactional_id})
+    producer.init_transactions(30)
+    left = int(count)
+    while left > 0:
+        batch = [m for m in consumer.consume(10, 1) if not m.error()]
+        for end in (producer.abort_transaction, producer.commit_transaction) if batch else ():
+            producer.begin_transaction()
+            for m in batch:
+                producer.produce(target, key=m.key(), value=m.value(), headers=m.headers(), partition=0, timestamp=m.timestamp()[1])
+            offsets = [confluent_kafka.TopicPartition(source, 0, batch[-1].offset() + 1)]
+            producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), 30)
+            end(30)
+        left -= len(batch)
+    consumer.close()
+
+
+{'produce': produce, 'consume': consume, 'group': group, 'share': share, 'transact': transact, 'copy': copy}[sys.argv[1]](*sys.argv[2:])

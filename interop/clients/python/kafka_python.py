@@ -1,6 +1,7 @@
 """kafka-python as a client of verbs: produce SERVER TOPIC CODEC < records, consume SERVER TOPIC..., each on partition 0;
 group SERVER GROUP PROTOCOL COUNT TOPIC; transact SERVER ID TOPIC < records, in transactions of ten, of which every other is
-aborted; share SERVER GROUP PROTOCOL TOPIC, until standard input ends, where a TOPIC that begins with ^ is a regular expression.
+aborted; share SERVER GROUP PROTOCOL TOPIC, until standard input ends, where a TOPIC that begins with ^ is a regular expression; copy SERVER ID GROUP COUNT FROM TO,
+ten records at a time with their offsets in a transaction, which is aborted and then done again.
 The codec plain is none without idempotence.
 
 fresh SERVER PREFIX N sends one record each to N topics that nobody has made, and prints the offsets it was told.
@@ -82,6 +83,25 @@ def transact(server, transactional_id, topic):
     producer.close()
 
 
+def copy(server, transactional_id, group_id, count, source, target):
+    consumer = kafka.KafkaConsumer(source, bootstrap_servers=server, group_id=group_id, enable_auto_commit=False, auto_offset_reset='earliest', max_poll_records=10)
+    producer = kafka.KafkaProducer(bootstrap_servers=server, transactional_id=transactional_id, acks='all')
+    producer.init_transactions()
+    left = int(count)
+    while left > 0:
+        batch = [r for records in consumer.poll(timeout_ms=1000).values() for r in records]
+        for end in (producer.abort_transaction, producer.commit_transaction) if batch else ():
+            producer.begin_transaction()
+            for r in batch:
+                producer.send(target, key=r.key, value=r.value, headers=r.headers, partition=0, timestamp_ms=r.timestamp)
+            offsets = {kafka.TopicPartition(source, 0): kafka.structs.OffsetAndMetadata(batch[-1].offset + 1, '', -1)}
+            producer.send_offsets_to_transaction(offsets, consumer.group_metadata())
+            end()
+        left -= len(batch)
+    producer.close()
+    consumer.close()
+
+
 def fresh(server, prefix, count):
     producer = kafka.KafkaProducer(bootstrap_servers=server)
     for i in range(int(count)):
@@ -91,4 +111,4 @@ def fresh(server, prefix, count):
             print(type(e).__name__, flush=True)
 
 
-{'produce': produce, 'consume': consume, 'group': group, 'share': share, 'transact': transact, 'fresh': fresh}[sys.argv[1]](*sys.argv[2:])
+{'produce': produce, 'consume': consume, 'group': group, 'share': share, 'transact': transact, 'copy': copy, 'fresh': fresh}[sys.argv[1]](*sys.argv[2:])
