@@ -216,11 +216,6 @@ func (l *Log) trimIndexes(s *segment) error {
 	return nil
 }
 
-func (l *Log) exists(name string) bool {
-	_, err := l.fs.Stat(name)
-	return err == nil
-}
-
 // restart empties the log and begins it at offset.
 func (l *Log) restart(offset model.Offset) error {
 	old := l.segments
