@@ -217,6 +217,9 @@ func (h *harness) run(d *datadriven.TestData) (*Result, error) {
 		if d.HasArg("cluster") {
 			r.ClusterID = arg(d, "cluster", "")
 		}
+		if d.HasArg("no-metadata-version") {
+			r.Features = slices.DeleteFunc(r.Features, func(f wire.BrokerRegistrationRequestFeature) bool { return f.Name == metadata.FeatureMetadataVersion })
+		}
 		if d.HasArg("max-version") {
 			for i := range r.Features {
 				if r.Features[i].Name == metadata.FeatureMetadataVersion {

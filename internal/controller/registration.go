@@ -156,26 +156,28 @@ func (m *Machine) checkDirectories(r *wire.BrokerRegistrationRequest) error {
 	return nil
 }
 
-// checkFeatures wants every finalised level inside the broker's ranges.
+// checkFeatures wants every finalised level inside the broker's ranges; what is not
+// finalised is at level 0. First comes what the broker names, as in Kafka.
 func (m *Machine) checkFeatures(r *wire.BrokerRegistrationRequest) error {
-	ranges := map[string]metadata.FeatureRange{}
-	for _, f := range r.Features {
-		ranges[f.Name] = metadata.FeatureRange{Name: f.Name, Min: f.MinSupportedVersion, Max: f.MaxSupportedVersion}
-	}
 	levels := append(slices.Clone(m.draft.Features().All()), metadata.FeatureLevel{Name: metadata.FeatureKRaftVersion, Level: m.cfg.KRaftVersion()})
-	for _, l := range levels {
-		if f := ranges[l.Name]; !f.Contains(l.Level) {
+	named := map[string]bool{}
+	for _, f := range r.Features {
+		named[f.Name] = true
+		l := metadata.FeatureLevel{Name: f.Name}
+		if i := slices.IndexFunc(levels, func(l metadata.FeatureLevel) bool { return l.Name == f.Name }); i >= 0 {
+			l = levels[i]
+		}
+		if f := (metadata.FeatureRange{Name: f.Name, Min: f.MinSupportedVersion, Max: f.MaxSupportedVersion}); !f.Contains(l.Level) {
 			return unsupportedLevel(l, f)
 		}
-		delete(ranges, l.Name)
 	}
-	for _, f := range r.Features { // what is not finalised is at level 0
-		if f, left := ranges[f.Name]; left && !f.Contains(0) {
-			return unsupportedLevel(metadata.FeatureLevel{Name: f.Name}, f)
-		}
-	}
-	if !slices.ContainsFunc(r.Features, func(f wire.BrokerRegistrationRequestFeature) bool { return f.Name == metadata.FeatureMetadataVersion }) {
+	if !named[metadata.FeatureMetadataVersion] {
 		return kerr.InvalidRegistration.With("Request features do not contain 'metadata.version'")
+	}
+	for _, l := range levels {
+		if !named[l.Name] && l.Level != 0 {
+			return unsupportedLevel(l, metadata.FeatureRange{Name: l.Name})
+		}
 	}
 	return nil
 }
