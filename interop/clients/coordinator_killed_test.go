@@ -82,16 +82,15 @@ type verifiable struct {
 	command *exec.Cmd
 	ended   chan struct{}
 
-	mu       sync.Mutex
-	events   map[string]int   // by name
-	consumed map[string]int64 // the highest offset, by partition
+	mu     sync.Mutex
+	events map[string]int // by name
 }
 
 func startVerifiable(t *testing.T, c *trio, args ...string) *verifiable {
 	t.Helper()
 	args = append([]string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.configurationFile=../kafka/log4j2.yaml", "-cp", javaLib,
 		"org.apache.kafka.tools.VerifiableConsumer", "--bootstrap-server", strings.Join(c.seeds, ",")}, args...)
-	v := &verifiable{command: exec.Command("java", args...), ended: make(chan struct{}), events: map[string]int{}, consumed: map[string]int64{}}
+	v := &verifiable{command: exec.Command("java", args...), ended: make(chan struct{}), events: map[string]int{}}
 	v.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := v.command.StdoutPipe()
 	if err != nil {
@@ -116,12 +115,7 @@ func startVerifiable(t *testing.T, c *trio, args ...string) *verifiable {
 
 func (v *verifiable) told(line []byte) {
 	var event struct {
-		Name       string `json:"name"`
-		Partitions []struct {
-			Topic     string `json:"topic"`
-			Partition int32  `json:"partition"`
-			MaxOffset int64  `json:"maxOffset"`
-		} `json:"partitions"`
+		Name string `json:"name"`
 	}
 	if json.Unmarshal(line, &event) != nil {
 		return // what the library says beside
@@ -129,11 +123,6 @@ func (v *verifiable) told(line []byte) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.events[event.Name]++
-	if event.Name == "records_consumed" {
-		for _, p := range event.Partitions {
-			v.consumed[fmt.Sprintf("%s-%d", p.Topic, p.Partition)] = p.MaxOffset
-		}
-	}
 }
 
 func (v *verifiable) count(event string) int {
