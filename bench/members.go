@@ -19,6 +19,9 @@ const (
 	sessionMS      = 45_000
 	rebalanceMS    = 60_000
 	groupTimeout   = 2 * time.Minute
+	// rested is how long a group is left alone before a member leaves. A broker assigns the partitions of a group of the
+	// consumer protocol at most once in group.consumer.assignment.interval.ms, 1 s, which would be all that is measured.
+	rested = 2 * time.Second
 )
 
 // roll says which generation each member is in, and wakes who waits for all of them to be in one.
@@ -52,7 +55,8 @@ func (r *roll) leave(member int) {
 	r.mu.Unlock()
 }
 
-// together waits until so many members are in one generation after a given one and hold all partitions between them.
+// together waits until so many members are in one generation after a given one and hold all partitions between them, each
+// at least one.
 func (r *roll) together(ctx context.Context, members, partitions int, after int32) (int32, error) {
 	for {
 		if g, ok := r.same(members, partitions); ok && g > after {
@@ -71,7 +75,7 @@ func (r *roll) same(members, partitions int) (int32, bool) {
 	defer r.mu.Unlock()
 	held, generation := 0, int32(-1)
 	for _, s := range r.present {
-		if generation >= 0 && s.generation != generation {
+		if s.partitions == 0 || generation >= 0 && s.generation != generation {
 			return 0, false
 		}
 		generation = s.generation
@@ -132,6 +136,9 @@ func groupClient(ctx context.Context, o clientOptions, member func(client *kgo.C
 		return err
 	}
 	joined := time.Since(began)
+	if err := pause(ctx, rested); err != nil {
+		return err
+	}
 	last := o.clients - 1
 	stops[last]()
 	r.leave(last)

@@ -133,6 +133,35 @@ func (c *controllers) caughtUp(q *wire.DescribeQuorumResponsePartition) bool {
 	return true
 }
 
+// settled waits until the other voters of a new quorum have heard what is committed,
+// before which they elect nobody without their first leader: each has fetched twice
+// again. The first of these fetches may have been on its way when the leader
+// committed; the second follows the answer that told.
+func (c *controllers) settled(leader int) {
+	c.t.Helper()
+	last, fetches := map[int32]int64{}, map[int32]int{}
+	for begin := time.Now(); time.Since(begin) < 60*time.Second; {
+		q := c.describe(leader)
+		if q == nil {
+			continue
+		}
+		heard := 0
+		for _, v := range q.CurrentVoters {
+			if at, ok := last[v.ReplicaID]; !ok || at != v.LastFetchTimestamp {
+				last[v.ReplicaID] = v.LastFetchTimestamp
+				fetches[v.ReplicaID]++
+			}
+			if v.ReplicaID != q.LeaderID && fetches[v.ReplicaID] > 2 {
+				heard++
+			}
+		}
+		if heard == len(q.CurrentVoters)-1 {
+			return
+		}
+	}
+	c.t.Fatalf("the voters do not fetch from controller %d: %v", leader+1, fetches)
+}
+
 // TestControllerFailover: the active one of three controllers is killed with
 // SIGKILL, and another leads, having committed a record of its own; it comes back
 // on its own disk. A controller that is told to stop ends only when another leads.
@@ -144,6 +173,7 @@ func TestControllerFailover(t *testing.T) {
 		c.start(i)
 	}
 	old, epoch := c.active(0)
+	c.settled(old)
 	for range 5 {
 		_ = c.running[old].Process.Kill()
 		_ = c.running[old].Wait()

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/pprof"
 	"strings"
 
@@ -22,6 +23,7 @@ func start(ctx context.Context, o cli.StartOptions) error {
 	if err != nil {
 		return err
 	}
+	overlapSyncs()
 	stop, err := profile(os.Getenv("STROM_CPUPROFILE"))
 	if err != nil {
 		return err
@@ -32,6 +34,16 @@ func start(ctx context.Context, o cli.StartOptions) error {
 		Ready:  func(r broker.Ready) { announce(os.Stdout, r, values.Alone()) },
 	})
 	return errors.Join(err, stop())
+}
+
+// overlapSyncs lets requests be handled during a sync on a machine of one core too.
+// A goroutine in a system call keeps its processor for some time, and fdatasync is
+// mostly shorter than that: with one processor all else would wait, and each record
+// need a sync of its own. Two share the core as threads do.
+func overlapSyncs() {
+	if _, set := os.LookupEnv("GOMAXPROCS"); !set && runtime.GOMAXPROCS(0) == 1 {
+		runtime.GOMAXPROCS(2)
+	}
 }
 
 // load is the configuration of FILE, STROM_* and --set.
