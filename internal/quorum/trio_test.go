@@ -378,6 +378,10 @@ func TestTrioVotesDuringASync(t *testing.T) {
 		slow, other := c.seats[leader%3+1], c.seats[(leader+1)%3+1]
 		slow.syncs.Store(int64(10 * time.Second))
 		c.create("a") // by the leader and the other
+		synctest.Wait()
+		if s, _ := slow.node.Status(); s.Synced >= s.End {
+			t.Fatalf("the slow node has synced %d of %d before the election", s.Synced, s.End)
+		}
 		at := time.Now()
 		c.kill(leader, (*vfs.Mem).Crash)
 		for {
