@@ -112,14 +112,25 @@ func (m measuring) client(verb, topic string, args ...string) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
+	began := time.Now()
+	before, err := timeOf(m.brokers())
+	if err != nil {
+		return sample{}, err
+	}
 	if err := client.wait(m.ctx); err != nil {
 		return sample{}, fmt.Errorf("%w: %s", err, tail(c.output))
 	}
+	after, err := timeOf(m.brokers())
+	if err != nil {
+		return sample{}, err
+	}
+	broker := (after - before).Seconds() / time.Since(began).Seconds() // the client's start and end included
 	taken, err := readFigures(result)
 	if err != nil {
 		return sample{}, err
 	}
 	taken.clientShare = taken.values[clientCores]
+	taken.brokerShare = broker
 	delete(taken.values, clientCores)
 	return taken, nil
 }

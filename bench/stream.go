@@ -107,14 +107,23 @@ type usage struct {
 	broker, client, machine time.Duration
 }
 
-func usageOf(brokers []*process, client *process) (usage, error) {
-	var b time.Duration
-	for _, broker := range brokers {
-		t, err := cpuTime(broker.pid())
+// timeOf is the processor time of all brokers.
+func timeOf(brokers []*process) (time.Duration, error) {
+	var all time.Duration
+	for _, b := range brokers {
+		t, err := cpuTime(b.pid())
 		if err != nil {
-			return usage{}, fmt.Errorf("%s: %w: %s", broker.name, err, tail(broker.output))
+			return 0, fmt.Errorf("%s: %w: %s", b.name, err, tail(b.output))
 		}
-		b += t
+		all += t
+	}
+	return all, nil
+}
+
+func usageOf(brokers []*process, client *process) (usage, error) {
+	b, err := timeOf(brokers)
+	if err != nil {
+		return usage{}, err
 	}
 	c, err := cpuTime(client.pid())
 	if err != nil {
