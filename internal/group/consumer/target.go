@@ -33,9 +33,13 @@ func (g *Group) retarget(c *Call, ch *change) (int32, assign.Assignment, error) 
 	return ch.epoch, targets[ch.now.ID], nil
 }
 
+// mayRetarget reports whether it is time for another assignment. The time of the last
+// is the wall clock's of some coordinator, and a time that is still to come says
+// nothing.
 func (g *Group) mayRetarget(c *Call) bool {
 	interval := c.setting(g.id, assignmentKey, c.Config.AssignmentInterval).Milliseconds()
-	return g.targetTime == 0 || interval == 0 || c.millis() >= g.targetTime+interval
+	now := c.millis()
+	return g.targetTime == 0 || interval == 0 || now >= g.targetTime+interval || now < g.targetTime
 }
 
 // assignor is the assignor that most members ask for; of equals, the one that the
