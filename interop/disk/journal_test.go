@@ -33,6 +33,7 @@ func TestJournalKeepsApacheKafkaOut(t *testing.T) {
 	if _, err := os.Stat(n.path("journal", "0")); err != nil {
 		t.Fatalf("after a kill: %v", err)
 	}
+	n.dumped("t-*") // beside the journal
 
 	n.As(kafka, nil)
 	if err := n.Launch(); err != nil {
@@ -51,6 +52,7 @@ func TestJournalKeepsApacheKafkaOut(t *testing.T) {
 	if _, err := os.Stat(n.path("journal")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("after a clean stop: %v", err)
 	}
+	n.dumped("*-[0-9]*")
 	n.start(kafka)
 	n.holds(5)
 	n.stop()

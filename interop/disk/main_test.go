@@ -190,8 +190,10 @@ func (n *node) dumped(prefix string) {
 		}
 	}
 	n.dump(append([]string{"--deep-iteration", "--files"}, strings.Join(logs, ","))...)
-	n.dump("--index-sanity-check", "--files", strings.Join(indexes, ","))
-	n.dump("--files", strings.Join(indexes, ","))
+	if len(indexes) > 0 {
+		n.dump("--index-sanity-check", "--files", strings.Join(indexes, ","))
+		n.dump("--files", strings.Join(indexes, ","))
+	}
 }
 
 func (n *node) dump(args ...string) {

@@ -138,6 +138,7 @@ func TestTakenOverAndGivenBack(t *testing.T) {
 		}
 	}
 	n.stop()
+	n.dumped("*-[0-9]*")
 	for _, name := range []string{"journal", ".kafka_cleanshutdown"} {
 		if _, err := os.Stat(n.path(name)); (err == nil) != (name != "journal") {
 			t.Errorf("after a clean stop of Strom: %s: %v", name, err)
