@@ -39,6 +39,7 @@ func clusterThroughput() []metric {
 
 var unavailability = []metric{
 	{key: "median", label: "median", unit: "ms", targets: aFifth},
+	{key: "p99", label: "p99", unit: "ms", targets: aFifth},
 	{key: "max", label: "longest", unit: "ms", targets: aFifth},
 }
 

@@ -40,6 +40,7 @@ type options struct {
 	kafkaLib   string
 	dir        string
 	only       *regexp.Regexp
+	of         *regexp.Regexp // the systems; nil for all
 	profile    *regexp.Regexp
 	profileDir string
 	json       string
@@ -81,6 +82,8 @@ func parseOptions(args []string) (options, error) {
 	flags.StringVar(&o.python, "python", "interop/clients/target/python/bin/python", "a `python` with confluent-kafka, for the rows of unavailability (interop/install makes it)")
 	runs := flags.Int("runs", 0, "sessions of each system (default 3, with -short 1)")
 	only := flags.String("only", "", "only the rows whose name matches the `regexp` (as produce.100B.acks1, latency)")
+	kills := flags.Int("kills", 0, "how often a row of unavailability kills in each session (default 5, with -short 2)")
+	of := flags.String("systems", "", "only the systems whose name matches the `regexp`: kafka, fsync, os (for more of one row than a comparison needs)")
 	profile := flags.String("profile", "", "afterwards run the rows that match the `regexp` once more for a CPU profile of Strom (it gets STROM_CPUPROFILE)")
 	flags.StringVar(&o.profileDir, "profile-dir", "profiles", "where the profiles go")
 	flags.StringVar(&o.strom, "strom", "bin/strom", "the `program` to measure; apache-kafka puts Apache Kafka on this side too")
@@ -107,10 +110,13 @@ func parseOptions(args []string) (options, error) {
 	if *runs > 0 {
 		o.plan.Runs = *runs
 	}
+	if *kills > 0 {
+		o.plan.Kills = *kills
+	}
 	for _, r := range []struct {
 		text string
 		into **regexp.Regexp
-	}{{*only, &o.only}, {*profile, &o.profile}} {
+	}{{*only, &o.only}, {*of, &o.of}, {*profile, &o.profile}} {
 		if r.text == "" {
 			continue
 		}

@@ -28,6 +28,12 @@ func median(values []float64) float64 {
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
+// rank is the smallest value that so large a part of all is not above.
+func rank(values []float64, part float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[max(0, int(math.Ceil(part*float64(len(sorted))))-1)]
+}
+
 // direction tells which way a metric is better.
 type direction bool
 

@@ -142,9 +142,15 @@ func (b *bench) stromProgram() (string, error) {
 	return program, nil
 }
 
-// systems in the order of a round.
+// systems in the order of a round, those that were asked for.
 func (b *bench) systems() []system {
-	return []system{b.kafka(kafkaName), b.stromWith(policyFsync), b.stromWith(policyOS)}
+	var chosen []system
+	for _, s := range []system{b.kafka(kafkaName), b.stromWith(policyFsync), b.stromWith(policyOS)} {
+		if b.of == nil || b.of.MatchString(s.name) {
+			chosen = append(chosen, s)
+		}
+	}
+	return chosen
 }
 
 // freeAddr finds an address that nobody listens on now.

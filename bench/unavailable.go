@@ -13,6 +13,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 //go:embed unavailable.py
@@ -101,7 +104,7 @@ func unavailable(pick victim) measurement {
 			progressf("    kill %d: %v", kill+1, took.Round(time.Millisecond))
 			lasted = append(lasted, float64(took.Microseconds())/1e3)
 		}
-		return sample{values: map[string]float64{"median": median(lasted), "max": slices.Max(lasted)}}, nil
+		return sample{values: map[string]float64{"median": median(lasted), "p99": rank(lasted, 0.99), "max": slices.Max(lasted)}}, nil
 	}
 }
 
@@ -148,9 +151,24 @@ func (m measuring) produceSteadily(topic string) (acks, func(), error) {
 	return acks{lines: lines, ended: client.done, why: why}, stop, nil
 }
 
+// preferred has each node lead what it should, as a cluster does some minutes after a node came back. The client then has a
+// connection to each: to one that it has no use for since that was killed it would wait out what is left of its reconnect.backoff.max.ms.
+func (m measuring) preferred() error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(m.seeds()...))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	_, err = kadm.NewClient(client).ElectLeaders(m.ctx, kadm.ElectPreferredReplica, nil)
+	return err
+}
+
 // killOnce waits until all is well, kills a node, and measures for how long produce is unavailable.
 func (m measuring) killOnce(topic string, pick victim, a acks) (time.Duration, error) {
 	if err := m.whole(m.ctx); err != nil {
+		return 0, err
+	}
+	if err := m.preferred(); err != nil {
 		return 0, err
 	}
 	n, err := m.choose(m.ctx, topic, pick)

@@ -70,11 +70,12 @@ type node struct {
 	auth    auth.Authorizer
 	parts   *parts
 
-	dirs  *storage.Directories
-	files *commitlog.Files
-	view  admin.View
-	moved notify.Signal // the view shows another image
-	local *transport.Pipe
+	dirs   *storage.Directories
+	files  *commitlog.Files
+	view   admin.View
+	moved  notify.Signal // the view shows another image
+	silent admin.Doubts  // about leaders that this broker follows
+	local  *transport.Pipe
 
 	quorum           *quorum.Node
 	deaf             <-chan struct{} // closed once the quorum's part has ended; nil before it starts

@@ -96,7 +96,7 @@ func (n *node) serveClients() {
 	routes.Handle(wire.KeyDeleteRecords, &data.DeleteRecords{Image: image, Partitions: n.replicas, Authorizer: n.auth})
 	routes.Handle(wire.KeyOffsetForLeaderEpoch, &data.OffsetForLeaderEpoch{Image: image, Partitions: n.replicas, Authorizer: n.auth})
 	routes.Handle(wire.KeyMetadata, &admin.Metadata{View: &n.view, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, Authorizer: n.auth,
-		Create: n.creator})
+		Create: n.creator, Doubts: &n.silent})
 	routes.Handle(wire.KeyFindCoordinator, &group.FindCoordinator{Image: image, Authorizer: n.auth, Internal: n.internal})
 	routes.Handle(wire.KeyApiVersions, &admin.ApiVersions{Served: routes.Served, Broker: true, ClusterID: n.dirs.ClusterID, NodeID: n.config.ID, View: &n.view, KRaftVersion: n.kraftVersion, Supported: n.supported()})
 	routes.Handle(wire.KeyCreateTopics, &admin.CreateTopics{Forwarder: forwarder, View: &n.view})

@@ -45,7 +45,7 @@ func (n *node) openReplicas(ctx context.Context) (*replica.Set, error) {
 		Propose:         n.propose,
 		Assigned:        n.assigned,
 		Follow: replica.FollowOptions{
-			Connect: n.connectLeader, Epoch: n.member.Epoch,
+			Connect: n.connectLeader, Silent: n.silent.Silent, Epoch: n.member.Epoch,
 			Version: func() metadata.Version { return n.view.Image().Features().Version },
 			Session: follow.Config{
 				Self:           n.config.ID,
@@ -67,7 +67,13 @@ const firstBackoff = 20 * time.Millisecond
 // connectLeader reaches another broker by the listener between brokers. Each
 // fetcher has a client id of its own: a leader hears one connection of each.
 func (n *node) connectLeader(ctx context.Context, leader model.NodeID, dir int) (*link.Link, error) {
-	return n.connectBroker(ctx, leader, fmt.Sprintf("fetcher-%d", dir), n.values.MS("replica.socket.timeout.ms"))
+	l, err := n.connectBroker(ctx, leader, fmt.Sprintf("fetcher-%d", dir), n.values.MS("replica.socket.timeout.ms"))
+	if err != nil {
+		n.silent.Silent(leader)
+		return nil, err
+	}
+	n.silent.Heard(leader)
+	return l, nil
 }
 
 // connectBroker reaches another broker for a purpose.

@@ -113,6 +113,9 @@ func (f *fetcher) round(ctx context.Context) {
 		f.session.Lost()
 		f.disconnect()
 		if !errors.Is(err, errHurry) {
+			if f.o.Silent != nil && ctx.Err() == nil {
+				f.o.Silent(f.key.leader)
+			}
 			f.set.o.Logger.Info("fetch from the leader failed", "leader", f.key.leader, "error", err)
 			f.pause(ctx)
 		}

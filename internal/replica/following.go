@@ -15,6 +15,8 @@ type FollowOptions struct {
 	// Connect reaches the leader by the listener between brokers, for the fetcher
 	// of the log directory of that number.
 	Connect func(ctx context.Context, leader model.NodeID, dir int) (*link.Link, error)
+	// Silent is told that a connection to a leader has broken; nil for nobody.
+	Silent  func(leader model.NodeID)
 	Version func() metadata.Version  // finalised in the cluster
 	Epoch   func() model.BrokerEpoch // of this life of the broker, negative until it is known
 	Session follow.Config

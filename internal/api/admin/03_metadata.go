@@ -28,15 +28,16 @@ type Metadata struct {
 	NodeID     model.NodeID
 	Authorizer auth.Authorizer
 	Create     *AutoCreator // nil without auto.create.topics.enable
+	Doubts     *Doubts
 }
 
 // Handle implements server.Handler.
-func (h *Metadata) Handle(_ context.Context, r *server.Request) wire.Response {
+func (h *Metadata) Handle(ctx context.Context, r *server.Request) wire.Response {
 	q := metadataQuery{h: h, r: r, body: r.Body.(*wire.MetadataRequest), version: r.Header.APIVersion}
 	if err := q.check(); err != nil {
 		return q.refuse(err)
 	}
-	q.img = h.View.Image()
+	q.img = q.settled(ctx)
 	return q.answer()
 }
 
@@ -47,6 +48,39 @@ type metadataQuery struct {
 	body    *wire.MetadataRequest
 	version int16
 	img     *metadata.Image
+}
+
+// settled is the image to answer by: one that names no leader in doubt, if that is
+// to be had soon.
+func (q *metadataQuery) settled(ctx context.Context) *metadata.Image {
+	doubted, left := q.h.Doubts.of()
+	if len(doubted) == 0 {
+		return q.h.View.Image()
+	}
+	ctx, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
+	img, _ := q.h.View.Wait(ctx, func(img *metadata.Image) bool { return !q.names(img, doubted) })
+	return img
+}
+
+// names reports whether the answer by an image would name one of some brokers as a
+// leader.
+func (q *metadataQuery) names(img *metadata.Image, some []model.NodeID) bool {
+	if q.all() {
+		for t := range img.Topics() {
+			if leads(t, some) {
+				return true
+			}
+		}
+		return false
+	}
+	return slices.ContainsFunc(q.body.Topics, func(asked wire.MetadataRequestTopic) bool {
+		t := img.TopicByID(model.TopicID(asked.TopicID))
+		if asked.Name != nil {
+			t = img.Topic(*asked.Name)
+		}
+		return t != nil && leads(t, some)
+	})
 }
 
 // all reports whether the request is for every topic: null, or empty in version
@@ -104,15 +138,16 @@ func (q *metadataQuery) answer() wire.Response {
 	return response
 }
 
-// brokers are the live ones on the request's listener, and the one to send
+// brokers are the live ones, and those that have just died, on the request's
+// listener, and the one to send
 // requests for the controller to: any of them, as all forward.
 func (q *metadataQuery) brokers() (all []wire.MetadataResponseBroker, controller int32) {
 	all, controller = []wire.MetadataResponseBroker{}, -1
 	for b := range q.img.Brokers() {
-		if b.Fenced {
+		if b.Fenced && !q.h.Doubts.died(b.ID) {
 			continue
 		}
-		if controller == -1 || b.ID == q.h.NodeID {
+		if !b.Fenced && (controller == -1 || b.ID == q.h.NodeID) {
 			controller = int32(b.ID)
 		}
 		if e, ok := b.Endpoint(q.r.Listener); ok {
