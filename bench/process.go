@@ -20,6 +20,7 @@ const stopTimeout = 30 * time.Second
 
 // A process is a program on one core, leader of a process group of its own. It dies with us, whatever ends us.
 type process struct {
+	told    bool // to stop
 	name    string
 	cmd     *exec.Cmd
 	output  string // file that holds what it printed to standard error
@@ -132,6 +133,7 @@ func (p *process) terminate() error {
 	case <-p.done:
 		return nil // which stop reports
 	default:
+		p.told = true
 		return p.cmd.Process.Signal(syscall.SIGTERM)
 	}
 }
@@ -140,6 +142,9 @@ func (p *process) terminate() error {
 func (p *process) stop() error {
 	select {
 	case <-p.done:
+		if p.told && p.err == nil {
+			return nil
+		}
 		return fmt.Errorf("%s had ended by itself: %v: %s", p.name, p.err, tail(p.output))
 	default:
 	}
