@@ -120,8 +120,8 @@ type transactClient interface {
 	copy(ctx context.Context, server, id, group string, count int, from, to string) error
 }
 
-// TestCopies: what is read, written and committed in transactions, of which half are aborted, is there once.
-func TestCopies(t *testing.T) {
+// eachTransactional runs a test of each client that writes in transactions, all at the same time.
+func eachTransactional(t *testing.T, test func(ctx context.Context, t *testing.T, c transactClient)) {
 	for _, c := range everyClient() {
 		c, ok := c.(transactClient)
 		if !ok || !c.transactional() {
@@ -131,87 +131,85 @@ func TestCopies(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			from, to := "copy-from-"+c.name(), "copy-to-"+c.name()
-			create(t, shared.Addr, from, 1)
-			create(t, shared.Addr, to, 1)
-			records := c.records()
-			if _, err := (franz{}).produce(ctx, shared.Addr, from, "none", records); err != nil {
-				t.Fatal(err)
-			}
-			if err := c.copy(ctx, shared.Addr, from, from, len(records), from, to); err != nil {
-				t.Fatal(err)
-			}
-			read, err := (franz{}).consume(ctx, shared.Addr, []string{to})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, r := range append(read, records...) {
-				r.Offset = 0 // markers take offsets of their own
-			}
-			if why := differs(records, read, exactly); why != "" {
-				t.Error(why)
-			}
-			client, err := kgo.NewClient(kgo.SeedBrokers(shared.Addr))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer client.Close()
-			offsets, err := kadm.NewClient(client).FetchOffsets(ctx, from)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if at, ok := offsets.Lookup(from, 0); !ok || at.At != int64(len(records)) {
-				t.Errorf("the group has committed %d of %d", at.At, len(records))
-			}
+			test(ctx, t, c)
 		})
 	}
 }
 
+// TestCopies: what is read, written and committed in transactions, of which half are aborted, is there once.
+func TestCopies(t *testing.T) {
+	eachTransactional(t, func(ctx context.Context, t *testing.T, c transactClient) {
+		from, to := "copy-from-"+c.name(), "copy-to-"+c.name()
+		create(t, shared.Addr, from, 1)
+		create(t, shared.Addr, to, 1)
+		records := c.records()
+		if _, err := (franz{}).produce(ctx, shared.Addr, from, "none", records); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.copy(ctx, shared.Addr, from, from, len(records), from, to); err != nil {
+			t.Fatal(err)
+		}
+		read, err := (franz{}).consume(ctx, shared.Addr, []string{to})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range append(read, records...) {
+			r.Offset = 0 // markers take offsets of their own
+		}
+		if why := differs(records, read, exactly); why != "" {
+			t.Error(why)
+		}
+		client, err := kgo.NewClient(kgo.SeedBrokers(shared.Addr))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		offsets, err := kadm.NewClient(client).FetchOffsets(ctx, from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at, ok := offsets.Lookup(from, 0); !ok || at.At != int64(len(records)) {
+			t.Errorf("the group has committed %d of %d", at.At, len(records))
+		}
+	})
+}
+
 // TestTransactions: who reads committed records alone sees the transactions that were committed, in order.
 func TestTransactions(t *testing.T) {
-	for _, c := range everyClient() {
-		c, ok := c.(transactClient)
-		if !ok || !c.transactional() {
-			continue
+	eachTransactional(t, func(ctx context.Context, t *testing.T, c transactClient) {
+		topic := "txn-" + c.name()
+		create(t, shared.Addr, topic, 1)
+		records := c.records()
+		if err := c.transact(ctx, shared.Addr, topic, topic, records); err != nil {
+			t.Fatal(err)
 		}
-		t.Run(c.name(), func(t *testing.T) {
-			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			topic := "txn-" + c.name()
-			create(t, shared.Addr, topic, 1)
-			records := c.records()
-			if err := c.transact(ctx, shared.Addr, topic, topic, records); err != nil {
+		// A transaction of which nobody reads the end shows as one without records.
+		flushed := c.records()[:1]
+		if err := (franz{}).transact(ctx, shared.Addr, topic+"-last", topic, flushed); err != nil {
+			t.Fatal(err)
+		}
+		var want []*record
+		for at, r := range records {
+			if at/10%2 == 0 {
+				want = append(want, r)
+			}
+		}
+		want = append(want, flushed...)
+		readers := []kafkaClient{franz{}}
+		if s, ok := c.(*script); !ok || !s.waits {
+			readers = append(readers, c)
+		}
+		for _, reader := range readers {
+			read, err := reader.consume(ctx, shared.Addr, []string{topic})
+			if err != nil {
 				t.Fatal(err)
 			}
-			// A transaction of which nobody reads the end shows as one without records.
-			flushed := c.records()[:1]
-			if err := (franz{}).transact(ctx, shared.Addr, topic+"-last", topic, flushed); err != nil {
-				t.Fatal(err)
+			for _, r := range append(read, want...) {
+				r.Offset = 0 // markers take offsets of their own
 			}
-			var want []*record
-			for at, r := range records {
-				if at/10%2 == 0 {
-					want = append(want, r)
-				}
+			if why := differs(timed(want, read), read, reader.equal); why != "" {
+				t.Errorf("read by %s: %s", reader.name(), why)
 			}
-			want = append(want, flushed...)
-			readers := []kafkaClient{franz{}}
-			if s, ok := c.(*script); !ok || !s.waits {
-				readers = append(readers, c)
-			}
-			for _, reader := range readers {
-				read, err := reader.consume(ctx, shared.Addr, []string{topic})
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, r := range append(read, want...) {
-					r.Offset = 0 // markers take offsets of their own
-				}
-				if why := differs(timed(want, read), read, reader.equal); why != "" {
-					t.Errorf("read by %s: %s", reader.name(), why)
-				}
-			}
-		})
-	}
+		}
+	})
 }
