@@ -139,7 +139,7 @@ func (franz) transact(ctx context.Context, server, id, topic string, records []*
 }
 
 func (franz) copy(ctx context.Context, server, id, group string, count int, from, to string) error {
-	session, err := kgo.NewGroupTransactSession(append(franzMember(server, group, "classic", from), kgo.TransactionalID(id), kgo.RequireStableFetchOffsets(),
+	session, err := kgo.NewGroupTransactSession(append(franzMember(server, group, "classic", from), kgo.TransactionalID(id),
 		kgo.DefaultProduceTopic(to), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	if err != nil {
 		return err
