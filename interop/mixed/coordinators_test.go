@@ -146,7 +146,7 @@ func (c *cluster) copyTransactionally(id, group, topic string, l ledger) {
 	c.t.Helper()
 	session, err := kgo.NewGroupTransactSession(kgo.SeedBrokers(strings.Split(c.bootstrap(), ",")...), kgo.TransactionalID(id), kgo.ConsumerGroup(group),
 		kgo.ConsumeTopics(coordinated), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.RequireStableFetchOffsets())
+		kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		c.t.Fatal(err)
 	}
